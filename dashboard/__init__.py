@@ -1,0 +1,8 @@
+"""The screen: a Panel app over an opened bundle; it draws and computes no science.
+
+- `app`: the served application, one session a visitor. `layout`: what stands where.
+- `state`: the one shared state of a session; views read it and write it, never each other.
+- `raster`: points -> picture at interactive speed. `theme`: colours and sizes, once.
+- `limits`: every number that a browser sends passes here first.
+- `views/`: one file a view.
+"""

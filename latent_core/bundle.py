@@ -1,0 +1,346 @@
+"""The folder on disk that surveys and bundles share: names, manifest, hashes, atomic writing.
+
+`manifest.json` is written last and rules: readers trust nothing that it does not name, and no
+native reader (numpy, faiss, safetensors, parquet) opens a file before its SHA-256 was compared,
+because most of them accept a flipped byte in silence (reliability.md, 1.3).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_core.catalog import Catalog, read_catalog, write_catalog
+from latent_core.errors import FolderError, StorageError
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+CATALOG = "catalog.parquet"
+REJECTED = "rejected.parquet"
+FolderKind = Literal["survey", "bundle"]
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EPERM}
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """What the manifest promises of one file."""
+
+    size: int
+    sha256: str
+    stage: str
+    shape: tuple[int, ...] | None = None
+    dtype: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What lies in the folder and how it was made."""
+
+    kind: FolderKind
+    name: str
+    release: str
+    simulated: bool
+    code_version: str
+    description: str = ""
+    format_version: int = FORMAT_VERSION
+    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    files: Mapping[str, FileRecord] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Canonical text: same content, same bytes, so its hash names the folder's version."""
+        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, file: Path) -> Manifest:
+        """Read and check a manifest; raises FolderError where it is not one of ours."""
+        try:
+            raw = json.loads(text)
+            files = {
+                check_name(name): FileRecord(**{**r, "shape": r["shape"] and tuple(r["shape"])})
+                for name, r in raw.pop("files").items()
+            }
+            manifest = cls(files=files, **raw)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise FolderError(f"{file}: the manifest is damaged ({error}); rebuild the folder") from error
+        if manifest.format_version != FORMAT_VERSION:
+            raise FolderError(
+                f"{file}: format version {manifest.format_version}, this program reads "
+                f"{FORMAT_VERSION}; rebuild the folder with this version"
+            )
+        return manifest
+
+
+def check_name(name: str) -> str:
+    """Return a relative file name whose every part is plain; raises FolderError otherwise."""
+    if not all(_NAME.match(part) for part in name.split("/")):
+        raise FolderError(f"{name[:120]!r} is not a file name that a bundle may hold")
+    return name
+
+
+def sha256_of(path: Path) -> str:
+    """Hash a file in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full or read-only disk into one sentence (exit code 74)."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise StorageError(
+                f"{path}: cannot write ({error.strerror}); free space or choose another folder"
+            ) from error
+        raise
+
+
+class Folder:
+    """An opened survey or bundle; every file is verified once, before it is read."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path, self.manifest = path, manifest
+        self._verified: set[str] = set()
+
+    @classmethod
+    def open(cls, path: Path | str, kind: FolderKind | None = None) -> Folder:
+        """Open a folder by its manifest; raises FolderError where it is none, or of other kind."""
+        path = Path(path)
+        file = path / MANIFEST
+        if not file.is_file():
+            hint = "no such folder" if not path.exists() else f"there is no {MANIFEST} in it"
+            raise FolderError(f"{path}: {hint}; name a folder that gaia-latent has written")
+        folder = cls(path, Manifest.from_json(file.read_text(encoding="utf-8"), file))
+        if kind and folder.manifest.kind != kind:
+            raise FolderError(f"{path} is a {folder.manifest.kind}, a {kind} is needed here")
+        return folder
+
+    @property
+    def name(self) -> str:
+        """The folder's name in its manifest."""
+        return self.manifest.name
+
+    @property
+    def version(self) -> str:
+        """Short hash of the manifest, which names every byte of the folder."""
+        return hashlib.sha256(self.manifest.to_json().encode()).hexdigest()[:12]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.manifest.files
+
+    def names(self, prefix: str = "") -> tuple[str, ...]:
+        """Files below a prefix, sorted."""
+        return tuple(sorted(n for n in self.manifest.files if n.startswith(prefix)))
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file whose size and SHA-256 equal the manifest's.
+
+        Raises FolderError where it is not named, missing, or changed.
+        """
+        record = self.manifest.files.get(name)
+        if record is None:
+            raise FolderError(f"{self.path}: {name} is not in this {self.manifest.kind}")
+        path = self.path / name
+        if name not in self._verified:
+            self._verify(name, path, record)
+            self._verified.add(name)
+        return path
+
+    def _verify(self, name: str, path: Path, record: FileRecord) -> None:
+        remedy = f"copy it again or rebuild the {self.manifest.kind}"
+        if path.is_symlink() or not path.is_file():
+            raise FolderError(f"{path}: the file is missing or not a plain file; {remedy}")
+        if path.stat().st_size != record.size or sha256_of(path) != record.sha256:
+            raise FolderError(f"{path}: the file was changed after it was written; {remedy}")
+
+    def verify(self) -> int:
+        """Check every file of the manifest; returns how many. Raises FolderError at the first."""
+        for name in self.manifest.files:
+            self.file(name)
+        return len(self.manifest.files)
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Open an array as a read-only memory map; its shape and dtype are the manifest's."""
+        array = np.load(self.file(name), mmap_mode="r", allow_pickle=False)
+        record = self.manifest.files[name]
+        if record.shape != array.shape or record.dtype != str(array.dtype):
+            raise FolderError(f"{self.path / name}: shape or dtype is not the manifest's")
+        return np.asarray(array) if array.size == 0 else array
+
+    def json(self, name: str) -> Any:  # noqa: ANN401 - JSON is any
+        """Read a JSON file."""
+        return json.loads(self.file(name).read_text(encoding="utf-8"))
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalog, one row a source."""
+        return read_catalog(self.file(CATALOG))
+
+    def stage(self, name: str) -> Mapping[str, Any] | None:
+        """Return what the manifest says of a finished stage, None where it was not run."""
+        return self.manifest.stages.get(name)
+
+
+class StageWriter:
+    """Collects the files of one stage in a private folder."""
+
+    def __init__(self, root: Path, stage: str) -> None:
+        self.root, self.stage = root, stage
+        self.records: dict[str, FileRecord] = {}
+
+    def path(self, name: str) -> Path:
+        """Return where to write a file, by its name in the finished folder."""
+        path = self.root / check_name(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def save_array(self, name: str, array: NDArray[Any]) -> None:
+        """Write an array; object dtypes are refused by numpy."""
+        np.save(self.path(name), array, allow_pickle=False)
+        self.add(name, array)
+
+    def save_json(self, name: str, content: object) -> None:
+        """Write JSON; NaN is not JSON and must be given as null."""
+        text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
+        self.save_text(name, text + "\n")
+
+    def save_text(self, name: str, text: str) -> None:
+        """Write a text file in UTF-8."""
+        self.path(name).write_text(text, encoding="utf-8")
+        self.add(name)
+
+    def save_catalog(self, catalog: Catalog, name: str = CATALOG) -> None:
+        """Write a catalog."""
+        write_catalog(self.path(name), catalog)
+        self.add(name)
+
+    def add(self, name: str, array: NDArray[Any] | None = None) -> None:
+        """Record a file that was written at `path(name)`."""
+        path = self.root / check_name(name)
+        with path.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        shape = None if array is None else tuple(int(n) for n in array.shape)
+        dtype = None if array is None else str(array.dtype)
+        self.records[name] = FileRecord(
+            path.stat().st_size, sha256_of(path), self.stage, shape, dtype
+        )
+
+
+@contextmanager
+def new_folder(path: Path | str, manifest: Manifest, *, overwrite: bool = False) -> Iterator[StageWriter]:
+    """Write a whole new folder, all or nothing: into PATH.partial, renamed at the end.
+
+    The single stage is named `create`. On any error the partial folder is removed, and an
+    existing folder stays as it was. Raises FolderError where `path` exists, unless `overwrite`
+    and it is one of ours.
+    """
+    path = Path(path)
+    refuse_existing(path, overwrite=overwrite)
+    partial = path.with_name(path.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    with disk_errors(path):
+        partial.mkdir(parents=True)
+        try:
+            writer = StageWriter(partial, "create")
+            yield writer
+            write_manifest(partial, replace(manifest, files=writer.records))
+            replace_folder(partial, path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raise FolderError unless `path` is free, or one of our folders that may be overwritten."""
+    if not path.exists():
+        return
+    if not overwrite:
+        raise FolderError(f"{path} exists already; choose another --out or add --overwrite")
+    if not (path / MANIFEST).is_file():
+        raise FolderError(f"{path} was not written by gaia-latent and is not overwritten")
+
+
+def replace_folder(partial: Path, path: Path) -> None:
+    """Rename a finished partial folder to its place; an old one is moved away first."""
+    old = path.with_name(path.name + ".old")
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        path.rename(old)
+    partial.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def write_stage(folder: Folder, stage: str, made_from: Mapping[str, Any]) -> Iterator[StageWriter]:
+    """Write or renew the files of one stage of an existing folder.
+
+    Files go to a private folder first. Then the manifest forgets the stage, the files move into
+    place, and the manifest names them: a kill at any moment leaves a folder that opens, in which
+    the stage is either whole or missing.
+    """
+    partial = folder.path / f".partial-{stage.replace('/', '-')}"
+    shutil.rmtree(partial, ignore_errors=True)
+    with disk_errors(folder.path):
+        partial.mkdir()
+        try:
+            writer = StageWriter(partial, stage)
+            yield writer
+            _swap_in(folder, writer, made_from)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _swap_in(folder: Folder, writer: StageWriter, made_from: Mapping[str, Any]) -> None:
+    forget_stages(folder, {writer.stage})
+    for name in writer.records:
+        target = folder.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (writer.root / name).replace(target)
+        folder._verified.discard(name)
+    manifest = folder.manifest
+    folder.manifest = replace(
+        manifest,
+        files={**manifest.files, **writer.records},
+        stages={**manifest.stages, writer.stage: dict(made_from)},
+    )
+    write_manifest(folder.path, folder.manifest)
+
+
+def forget_stages(folder: Folder, stages: set[str]) -> None:
+    """Take stages and their files out of the manifest, then off the disk."""
+    gone = {n for n, record in folder.manifest.files.items() if record.stage in stages}
+    if not gone and not stages & set(folder.manifest.stages):
+        return
+    manifest = folder.manifest
+    folder.manifest = replace(
+        manifest,
+        files={n: r for n, r in manifest.files.items() if n not in gone},
+        stages={n: s for n, s in manifest.stages.items() if n not in stages},
+    )
+    write_manifest(folder.path, folder.manifest)
+    for name in gone:
+        (folder.path / name).unlink(missing_ok=True)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest atomically: temporary file, fsync, rename."""
+    temporary = folder / f"{MANIFEST}.partial"
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(manifest.to_json())
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(folder / MANIFEST)

@@ -1,0 +1,231 @@
+"""The catalog: one row a source, Gaia's column names, units and labels that travel with the file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from latent_core.errors import InputError
+
+Kind = Literal["identifier", "category", "number", "flag", "text"]
+SOURCE_ID = "source_id"
+LARGEST_ID = 2**63 - 1
+_METADATA_KEY = b"gaia_latent_columns"
+_DESIGNATION = re.compile(r"^\s*(?:Gaia\s+[A-Za-z]*DR\d\s+)?(\S+)\s*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Column:
+    """How one catalog column is named, measured and shown."""
+
+    name: str
+    unit: str = ""
+    label: str = ""
+    kind: Kind = "number"
+    description: str = ""
+    inverted: bool = False
+
+    @property
+    def title(self) -> str:
+        """Label with its unit, as an axis carries it."""
+        text = self.label or self.name
+        return f"{text} [{self.unit}]" if self.unit else text
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """One row a source: a frame with an int64 `source_id`, and what its columns mean."""
+
+    frame: pd.DataFrame
+    columns: tuple[Column, ...] = ()
+    simulated: bool = False
+    _known: dict[str, Column] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        known = {column.name: column for column in self.columns}
+        complete = tuple(known.get(str(n)) or describe(str(n), self.frame[n]) for n in self.frame)
+        object.__setattr__(self, "columns", complete)
+        object.__setattr__(self, "_known", {column.name: column for column in complete})
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def column(self, name: str) -> Column:
+        """Return the column's description; KeyError where the catalog has no such column."""
+        return self._known[name]
+
+    @property
+    def source_id(self) -> NDArray[np.int64]:
+        """Identifiers of all rows, (N,) int64."""
+        return self.frame[SOURCE_ID].to_numpy(np.int64)
+
+
+# What the columns we meet most often are called and measured in; any other column is described
+# by its own dtype. Gaia names are the archive's; APOGEE names are DR17's in lower case.
+KNOWN_COLUMNS: Mapping[str, Column] = {
+    column.name: column
+    for column in (
+        Column(SOURCE_ID, "", "source_id", "identifier", "Gaia source identifier"),
+        Column("ra", "deg", "RA", "number", "ICRS right ascension"),
+        Column("dec", "deg", "Dec", "number", "ICRS declination"),
+        Column("parallax", "mas", "parallax"),
+        Column("phot_g_mean_mag", "mag", "G", "number", "mean G magnitude, Vega", True),
+        Column("phot_bp_mean_mag", "mag", "BP", "number", "mean BP magnitude, Vega", True),
+        Column("phot_rp_mean_mag", "mag", "RP", "number", "mean RP magnitude, Vega", True),
+        Column("bp_rp", "mag", "BP-RP", "number", "colour"),
+        Column("period_d", "d", "period"),
+        Column("frequency", "1/d", "frequency"),
+        Column("amplitude", "mag", "amplitude"),
+        Column("best_class_name", "", "class", "category", "variability class"),
+        Column("class_label", "", "class", "category", "class"),
+        Column("teff", "K", "Teff", "number", "effective temperature"),
+        Column("teff_err", "K", "Teff error"),
+        Column("logg", "log10(cm s-2)", "log g", "number", "surface gravity"),
+        Column("logg_err", "log10(cm s-2)", "log g error"),
+        Column("fe_h", "dex", "[Fe/H]"),
+        Column("fe_h_err", "dex", "[Fe/H] error"),
+        Column("m_h", "dex", "[M/H]"),
+        Column("alpha_m", "dex", "[alpha/M]"),
+        Column("alpha_m_err", "dex", "[alpha/M] error"),
+    )
+}
+
+
+def describe(name: str, values: pd.Series) -> Column:
+    """Describe a column by what is known of its name, else by its dtype."""
+    if name in KNOWN_COLUMNS:
+        return KNOWN_COLUMNS[name]
+    if pd.api.types.is_bool_dtype(values):
+        return Column(name, kind="flag")
+    if pd.api.types.is_numeric_dtype(values):
+        return Column(name, kind="number")
+    return Column(name, kind="category" if values.nunique() <= 1000 else "text")
+
+
+def parse_source_id(text: str) -> int:
+    """Read a source_id as a person types it: digits, or a designation such as `Gaia DR3 42`.
+
+    Raises InputError naming the first wrong character, or the limit that is passed.
+    """
+    match = _DESIGNATION.match(text)
+    digits = match.group(1) if match else text.strip()
+    if not digits:
+        raise InputError("the source_id is empty", remedy="type digits, e.g. 4295806720")
+    wrong = next((c for c in digits if not ("0" <= c <= "9")), None)
+    if wrong is not None:
+        raise InputError(
+            f"{digits[:40]!r} is not a source_id: {wrong!r} is not a digit",
+            remedy="type digits, e.g. 4295806720 or Gaia DR3 4295806720",
+        )
+    if len(digits) > 19 or int(digits) > LARGEST_ID:
+        raise InputError(
+            f"{digits[:40]} is above 2^63 - 1, the largest source_id",
+            remedy="check for a pasted digit too many",
+        )
+    return int(digits)
+
+
+def source_ids(
+    values: pd.Series, *, file: Path | str | None = None, unique: bool = True
+) -> NDArray[np.int64]:
+    """Return identifiers as int64, (N,), or refuse them.
+
+    Raises InputError for floats (they have lost digits), text with letters, negative numbers,
+    values above 2^63 - 1, missing ones, and, where `unique`, duplicates.
+    """
+    column = str(values.name)
+    if pd.api.types.is_float_dtype(values) or pd.api.types.is_bool_dtype(values):
+        raise InputError(
+            f"identifiers are stored as {values.dtype}, which cannot hold 19 digits",
+            file=file, column=column, remedy="export the table again with 64-bit integer ids",
+        )
+    ids = _integers(values, file, column)
+    if len(ids) and ids.min() < 0:
+        row = int(np.argmin(ids))
+        raise InputError("a source_id is negative", file=file, row=row + 1, column=column)
+    if unique:
+        refuse_duplicates(ids, file=file, column=column)
+    return ids
+
+
+def _integers(values: pd.Series, file: Path | str | None, column: str) -> NDArray[np.int64]:
+    if pd.api.types.is_integer_dtype(values) and not values.isna().any():
+        if len(values) and int(values.max()) > LARGEST_ID:
+            row = int(np.argmax(values.to_numpy()))
+            raise InputError(
+                f"{values.iloc[row]} is above 2^63 - 1", file=file, row=row + 1, column=column
+            )
+        return np.asarray(values.to_numpy(np.int64))
+    ids = np.empty(len(values), np.int64)
+    for row, value in enumerate(values):
+        if value is None or value is pd.NA or value != value:
+            raise InputError("a source_id is missing", file=file, row=row + 1, column=column)
+        try:
+            ids[row] = parse_source_id(str(value))
+        except InputError as error:
+            raise InputError(str(error), file=file, row=row + 1, column=column) from error
+    return ids
+
+
+def refuse_duplicates(
+    ids: NDArray[np.int64], *, file: Path | str | None, column: str = SOURCE_ID
+) -> None:
+    """Raise InputError that names the first repeated identifier and both of its rows."""
+    order = np.argsort(ids, kind="stable")
+    repeated = np.flatnonzero(np.diff(ids[order]) == 0)
+    if len(repeated):
+        first, second = order[repeated[0]], order[repeated[0] + 1]
+        raise InputError(
+            f"source_id {ids[first]} stands in rows {first + 1} and {second + 1}",
+            file=file, column=column, remedy="keep one row a source",
+        )
+
+
+def write_catalog(path: Path, catalog: Catalog) -> None:
+    """Write the catalog as Parquet with page checksums; column descriptions ride in its schema."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(catalog.frame, preserve_index=False)
+    described = {
+        "columns": [asdict(column) for column in catalog.columns],
+        "simulated": catalog.simulated,
+    }
+    metadata = {**(table.schema.metadata or {}), _METADATA_KEY: json.dumps(described).encode()}
+    pq.write_table(
+        table.replace_schema_metadata(metadata), path, write_page_checksum=True, compression="zstd"
+    )
+
+
+def read_catalog(path: Path) -> Catalog:
+    """Read what `write_catalog` wrote; page checksums are verified."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, page_checksum_verification=True)
+    described: dict[str, Any] = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+    columns = tuple(Column(**column) for column in described.get("columns", []))
+    return Catalog(table.to_pandas(), columns, bool(described.get("simulated", False)))
+
+
+class RowIndex:
+    """Find catalog rows by source_id, in memory proportional to the catalog."""
+
+    def __init__(self, ids: NDArray[np.int64]) -> None:
+        self._order = np.argsort(ids, kind="stable")
+        self._sorted = ids[self._order]
+
+    def find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the catalog row of each id, (M,) int64, and -1 for an id that is not there."""
+        if not len(self._sorted):
+            return np.full(len(ids), -1, np.int64)
+        place = np.minimum(np.searchsorted(self._sorted, ids), len(self._sorted) - 1)
+        rows = np.where(self._sorted[place] == ids, self._order[place], -1)
+        return np.asarray(rows, np.int64)

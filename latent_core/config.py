@@ -1,0 +1,143 @@
+"""Settings of a build: frozen dataclasses read from TOML; an unknown key is an error."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from latent_core.errors import InputError
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How one model is trained; the recipe a config states is the recipe that runs."""
+
+    epochs: int = 100
+    batch: int = 512
+    learning_rate: float = 1e-3
+    optimizer: str = "adamw"
+    weight_decay: float = 0.01
+    schedule: str = "one-cycle"
+    beta: float = 1.0
+    patience: int = 20
+    clip: float = 10.0
+    seed: int = 1234
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """One model: which network on which modality, its sizes, its training."""
+
+    modality: str
+    kind: str
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+
+
+@dataclass(frozen=True)
+class SpaceSettings:
+    """One latent space: block name -> modality whose latents it holds."""
+
+    title: str
+    blocks: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class MapSettings:
+    """How the maps are made."""
+
+    neighbors: int = 15
+    min_dist: float = 0.1
+    epochs: int = 200
+    seed: int = 42
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """Fractions of sources held out, by a hash of source_id, so a star keeps its side for ever."""
+
+    test: float = 0.2
+    validation: float = 0.1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """A whole build. Tables `[models.<modality>]` and `[spaces.<name>]` name what is made."""
+
+    models: Mapping[str, ModelSettings]
+    spaces: Mapping[str, SpaceSettings]
+    map: MapSettings = field(default_factory=MapSettings)
+    split: SplitSettings = field(default_factory=SplitSettings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for the manifest."""
+        return asdict(self)
+
+
+Settings = TypeVar("Settings")
+
+
+def _fill(cls: type[Settings], table: Mapping[str, Any], where: str, file: Path) -> Settings:
+    known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
+    for key, value in table.items():
+        if key not in known:
+            raise InputError(
+                f"[{where}] has the unknown key {key!r}",
+                file=file, remedy=f"known keys: {', '.join(known)}",
+            )
+        _check_type(known[key].type, value, f"{where}.{key}", file)
+    try:
+        return cls(**table)
+    except TypeError as error:
+        raise InputError(f"[{where}]: {error}", file=file) from error
+
+
+def _check_type(declared: object, value: object, key: str, file: Path) -> None:
+    wanted = {"int": (int,), "float": (int, float), "str": (str,)}.get(str(declared))
+    if wanted and (not isinstance(value, wanted) or isinstance(value, bool)):
+        raise InputError(f"{key} is {value!r}, {declared} expected", file=file)
+
+
+def _model(name: str, table: Mapping[str, Any], file: Path) -> ModelSettings:
+    table = dict(table)
+    where = f"models.{name}"
+    training = _fill(TrainingSettings, table.pop("training", {}), f"{where}.training", file)
+    return _fill(ModelSettings, {"modality": name, **table, "training": training}, where, file)
+
+
+def read_settings(file: Path) -> BuildSettings:
+    """Read a build's settings; raises InputError that names file and key."""
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})", file=file) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"is not TOML ({error})", file=file) from error
+    models = {n: _model(n, t, file) for n, t in raw.pop("models", {}).items()}
+    spaces = {
+        n: _fill(SpaceSettings, {"title": n, **t}, f"spaces.{n}", file)
+        for n, t in raw.pop("spaces", {}).items()
+    }
+    parts = {
+        "map": _fill(MapSettings, raw.pop("map", {}), "map", file),
+        "split": _fill(SplitSettings, raw.pop("split", {}), "split", file),
+    }
+    settings = _fill(
+        BuildSettings, {**raw, **parts, "models": models, "spaces": spaces}, "build", file
+    )
+    _check_blocks(settings, file)
+    return settings
+
+
+def _check_blocks(settings: BuildSettings, file: Path) -> None:
+    for name, space in settings.spaces.items():
+        for block, modality in space.blocks.items():
+            if modality not in settings.models:
+                raise InputError(
+                    f"[spaces.{name}] block {block!r} needs the model {modality!r}, not configured",
+                    file=file, remedy=f"add a table [models.{modality}]",
+                )

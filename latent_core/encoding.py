@@ -1,0 +1,148 @@
+"""Trained models on disk, and encoding sources with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_core.bundle import Folder, StageWriter
+from latent_core.errors import FolderError
+from latent_core.modalities import Constants, Curve, Grid, Modality, Observations, load_modality
+from latent_core.models import make_model
+from latent_core.products import item_of_row
+
+if TYPE_CHECKING:
+    from latent_core.models.vae import VAE
+
+_CONSTANT = "constant."
+BATCH = 8192
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network with its modality, its fitted constants, and what it was given and gave here.
+
+    `latents` and `sigmas` (M, K) belong to the rows of `observations`.
+    """
+
+    modality: Modality
+    constants: Constants
+    network: VAE
+    about: Mapping[str, Any]
+    observations: Observations
+    latents: NDArray[np.float32]
+    sigmas: NDArray[np.float32]
+
+    def scales_of(self, row: int) -> NDArray[np.float64] | None:
+        """Return the scales of a catalog row, None where it lacks this modality."""
+        item = item_of_row(self.observations.rows, row)
+        return None if item is None else self.observations.scales[item]
+
+    def curves(
+        self, latents: NDArray[np.floating], scales: NDArray[np.float64] | None
+    ) -> tuple[Curve | Grid, ...]:
+        """Decode one point (K,) into physical curves; `scales` None: a reference source."""
+        mean, sigma = decode(self.network, latents[None], self.modality.decode_points())
+        return self.modality.decoded(mean[0], sigma[0], scales, self.constants)
+
+
+def decode(
+    network: VAE, latents: NDArray[np.floating], points: NDArray[np.float32] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Decode rows (B, K) into mean and scatter (B, P); `points` (P,) are phases, where needed."""
+    import torch
+
+    z = torch.from_numpy(np.ascontiguousarray(latents, np.float32))
+    at = None if points is None else torch.from_numpy(points).expand(len(z), -1)
+    with torch.inference_mode():
+        decoded = network.decode(z, at)
+    return decoded.mean.numpy(), decoded.sigma.numpy()
+
+
+def encode(
+    network: VAE, arrays: Mapping[str, NDArray]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Encode all rows of the arrays into posterior means and sigmas, (M, K) each."""
+    import torch
+
+    count = len(arrays["x"])
+    means = np.empty((count, network.latents), np.float32)
+    sigmas = np.empty_like(means)
+    with torch.inference_mode():
+        for start in range(0, count, BATCH):
+            part = slice(start, start + BATCH)
+            batch = {n: torch.from_numpy(np.array(arrays[n][part])) for n in network.inputs}
+            posterior = network.encode(batch)
+            means[part], sigmas[part] = posterior.mean.numpy(), posterior.sigma.numpy()
+    return means, sigmas
+
+
+def save_model(
+    writer: StageWriter, modality: str, network: VAE, constants: Constants, about: Mapping[str, Any]
+) -> None:
+    """Write weights and constants into one safetensors file, and `model.json` beside it."""
+    from safetensors.numpy import save_file
+
+    tensors = {name: t.detach().cpu().numpy() for name, t in network.state_dict().items()}
+    tensors |= {_CONSTANT + name: np.asarray(value) for name, value in constants.items()}
+    name = f"models/{modality}/model.safetensors"
+    save_file({n: np.ascontiguousarray(t) for n, t in tensors.items()}, writer.path(name))
+    writer.add(name)
+    writer.save_json(f"models/{modality}/model.json", dict(about))
+
+
+def read_network(weights: Path, about: Mapping[str, Any]) -> tuple[VAE, Constants]:
+    """Rebuild a network from its safetensors file and its description (`kind`, `sizes`)."""
+    import torch
+    from safetensors.numpy import load_file
+
+    tensors = load_file(weights)
+    constants = {n[len(_CONSTANT) :]: t for n, t in tensors.items() if n.startswith(_CONSTANT)}
+    network = make_model(about["kind"], **about["sizes"])
+    state = {n: torch.from_numpy(t) for n, t in tensors.items() if not n.startswith(_CONSTANT)}
+    if not all(torch.isfinite(t).all() for t in state.values()):
+        raise FolderError(f"{weights}: a weight is not finite; train the model again")
+    network.load_state_dict(state)
+    return network.eval(), constants
+
+
+def save_observations(writer: StageWriter, modality: str, observations: Observations) -> None:
+    """Write model input, one file an array."""
+    base = f"inputs/{modality}"
+    writer.save_array(f"{base}/rows.npy", observations.rows)
+    writer.save_array(f"{base}/scales.npy", observations.scales)
+    for name, array in observations.arrays.items():
+        writer.save_array(f"{base}/array_{name}.npy", array)
+
+
+def load_observations(folder: Folder, modality: str) -> Observations:
+    """Open model input as memory maps."""
+    base = f"inputs/{modality}/"
+    arrays = {
+        name[len(base) + len("array_") : -len(".npy")]: folder.array(name)
+        for name in folder.names(base + "array_")
+    }
+    return Observations(folder.array(base + "rows.npy"), arrays, folder.array(base + "scales.npy"))
+
+
+def load_model(folder: Folder, modality: str) -> TrainedModel:
+    """Open a trained model of a bundle; raises FolderError where it has none."""
+    name = f"models/{modality}/model.safetensors"
+    if name not in folder:
+        raise FolderError(f"{folder.path} has no model for {modality}; run gaia-latent train")
+    about = folder.json(f"models/{modality}/model.json")
+    network, constants = read_network(folder.file(name), about)
+    return TrainedModel(
+        load_modality(modality),
+        constants,
+        network,
+        about,
+        load_observations(folder, modality),
+        folder.array(f"models/{modality}/latents.npy"),
+        folder.array(f"models/{modality}/sigmas.npy"),
+    )

@@ -1,0 +1,290 @@
+"""An opened bundle and its spaces: latents, maps, neighbors and decoding. What a view needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from latent_core.bundle import Folder
+from latent_core.catalog import RowIndex
+from latent_core.errors import FolderError, InputError, UnknownSourceError
+from latent_core.products import PRODUCTS, Product, item_of_row, load_product, product_names
+from latent_core.projection import DrawingCopy, Projection, place
+from latent_core.similarity import Hits, Scaling, SimilarityIndex, read_index
+
+if TYPE_CHECKING:
+    from latent_core.encoding import TrainedModel
+    from latent_core.modalities import Curve, Grid
+
+
+class Bundle:
+    """A bundle opened for exploring: `bundle.space("main")`, `bundle.catalog`, `bundle.row(id)`."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self._spaces: dict[str, LatentSpace] = {}
+        self._models: dict[str, TrainedModel] = {}
+
+    @classmethod
+    def open(cls, path: Path | str) -> Bundle:
+        """Open a bundle folder; raises FolderError where it is missing, damaged or has no space."""
+        bundle = cls(Folder.open(path, "bundle"))
+        if not bundle.spaces:
+            raise FolderError(f"{path} has no latent space yet; run gaia-latent build to finish it")
+        return bundle
+
+    @property
+    def name(self) -> str:
+        """The bundle's name."""
+        return self.folder.name
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its sources are simulated; every picture of them must say so."""
+        return self.folder.manifest.simulated
+
+    @property
+    def catalog(self) -> pd.DataFrame:
+        """The catalog's frame, one row a source."""
+        return self.folder.catalog.frame
+
+    @cached_property
+    def _rows(self) -> RowIndex:
+        return RowIndex(self.folder.catalog.source_id)
+
+    def row(self, source_id: int) -> int:
+        """Return the catalog row of a source; raises UnknownSourceError where it has none."""
+        row = int(self._rows.find(np.asarray([source_id], np.int64))[0])
+        if row < 0:
+            raise UnknownSourceError(
+                f"source_id {source_id} is not in {self.name}; "
+                f"it holds {len(self.catalog):,} sources, check the id and the data release"
+            )
+        return row
+
+    def rows(self, source_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return catalog rows of many ids, -1 where one is not in the bundle."""
+        return self._rows.find(source_ids)
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """Names of the latent spaces, in the order in which they were configured."""
+        found = [n.split("/")[1] for n in self.folder.names("spaces/") if n.endswith("/space.json")]
+        order = {name: self.folder.json(f"spaces/{name}/space.json").get("rank", 0) for name in found}
+        return tuple(sorted(found, key=lambda name: (order[name], name)))
+
+    def space(self, name: str | None = None) -> LatentSpace:
+        """Open a space by name (the first where none is given); opened once."""
+        name = name or self.spaces[0]
+        if name not in self.spaces:
+            raise FolderError(f"space {name!r} is not in {self.name}; it has {', '.join(self.spaces)}")
+        if name not in self._spaces:
+            self._spaces[name] = LatentSpace(self, name)
+        return self._spaces[name]
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Modalities for which the bundle holds a trained model."""
+        names = self.folder.names("models/")
+        return tuple(n.split("/")[1] for n in names if n.endswith("/model.safetensors"))
+
+    def model(self, modality: str) -> TrainedModel:
+        """Load a trained model (torch) once; raises FolderError where the bundle has none."""
+        if modality not in self._models:
+            from latent_core.encoding import load_model
+
+            self._models[modality] = load_model(self.folder, modality)
+        return self._models[modality]
+
+    @cached_property
+    def products(self) -> Mapping[str, Product]:
+        """Raw products by name, memory-mapped."""
+        loaded = {n: load_product(self.folder, PRODUCTS[n]) for n in product_names(self.folder)}
+        return {name: product for name, product in loaded.items() if product is not None}
+
+    def observed(self, row: int, modality: str) -> tuple[Curve | Grid, ...]:
+        """Return what was measured of a source in one modality; () where nothing was."""
+        model = self.model(modality)
+        product = self.products.get(model.modality.product)
+        item = None if product is None else item_of_row(product.rows, row)
+        place_in_inputs = item_of_row(model.observations.rows, row)
+        if product is None or item is None or place_in_inputs is None:
+            return ()
+        arrays = {name: array[place_in_inputs] for name, array in model.observations.arrays.items()}
+        scales = model.observations.scales[place_in_inputs]
+        return model.modality.observed(product, item, arrays, scales, model.constants)
+
+    def reconstructed(self, row: int, modality: str) -> tuple[Curve | Grid, ...]:
+        """Return the model's decoding of a source's own latents, in the units of `observed`."""
+        model = self.model(modality)
+        place_in_inputs = item_of_row(model.observations.rows, row)
+        if place_in_inputs is None:
+            return ()
+        return model.curves(model.latents[place_in_inputs], model.observations.scales[place_in_inputs])
+
+
+class LatentSpace:
+    """Blocks of latents side by side, with their maps and their similarity index.
+
+    `latents` (N, K) float32 in catalog order, NaN rows where a source lacks a block;
+    `blocks` name the slice of each modality.
+    """
+
+    def __init__(self, bundle: Bundle, name: str) -> None:
+        self.bundle, self.name = bundle, name
+        self._about: dict[str, Any] = bundle.folder.json(self._file("space.json"))
+        self.latents: NDArray[np.float32] = bundle.folder.array(self._file("latents.npy"))
+        self.blocks = {n: slice(*ends) for n, ends in self._about["blocks"].items()}
+        self.models: dict[str, str] = self._about["models"]
+        self.latent_names: tuple[str, ...] = tuple(self._about["latent_names"])
+        self.scaling = Scaling(
+            np.asarray(self._about["scaling"]["mean"]), np.asarray(self._about["scaling"]["spread"])
+        )
+        self._projections: dict[str, Projection] = {}
+
+    def _file(self, name: str) -> str:
+        return f"spaces/{self.name}/{name}"
+
+    @property
+    def title(self) -> str:
+        """What a person reads in the selector."""
+        return str(self._about.get("title") or self.name)
+
+    @cached_property
+    def sigmas(self) -> NDArray[np.float32] | None:
+        """Encoder sigma of each latent, (N, K); None where the space was imported without."""
+        name = self._file("sigmas.npy")
+        return self.bundle.folder.array(name) if name in self.bundle.folder else None
+
+    @cached_property
+    def present(self) -> NDArray[np.int64]:
+        """Catalog rows that have all blocks of this space, ascending, (M,)."""
+        return np.flatnonzero(np.isfinite(self.latents).all(axis=1))
+
+    @cached_property
+    def z(self) -> NDArray[np.float32]:
+        """z-scored latents of the rows in `present`, (M, K)."""
+        return self.scaling.apply(self.latents[self.present]).astype(np.float32)
+
+    @cached_property
+    def index(self) -> SimilarityIndex:
+        """The exact similarity index over `present`."""
+        name = self._file("similarity.faiss")
+        if name not in self.bundle.folder:
+            return SimilarityIndex(self.z, self.blocks)
+        file = self.bundle.folder.file(name)
+        return SimilarityIndex(self.z, self.blocks, read_index(file, *self.z.shape))
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Figures measured when the space was built; {} where none were."""
+        name = self._file("metrics.json")
+        return dict(self.bundle.folder.json(name)) if name in self.bundle.folder else {}
+
+    @property
+    def projections(self) -> tuple[str, ...]:
+        """Names of the maps."""
+        names = self.bundle.folder.names(self._file("projections/"))
+        return tuple(n.split("/")[3] for n in names if n.endswith("/projection.json"))
+
+    def projection(self, name: str | None = None) -> Projection:
+        """Open a map by name (the first where none is given); opened once."""
+        name = name or (self.projections[0] if self.projections else "")
+        if name not in self.projections:
+            raise FolderError(
+                f"space {self.name!r} of {self.bundle.name} has no map {name!r}; "
+                "run gaia-latent project to make one"
+            )
+        if name not in self._projections:
+            self._projections[name] = self._open_projection(name)
+        return self._projections[name]
+
+    def _open_projection(self, name: str) -> Projection:
+        folder, base = self.bundle.folder, self._file(f"projections/{name}/")
+        about = folder.json(base + "projection.json")
+        drawing = DrawingCopy(
+            *(folder.array(f"{base}{part}.npy") for part in ("order", "x", "y", "offsets")),
+            extent=tuple(about["extent"]),
+        )
+        return Projection(
+            name, folder.array(base + "coordinates.npy"), drawing, about["settings"], about["quality"]
+        )
+
+    def similar(
+        self,
+        source_id: int,
+        k: int = 10,
+        *,
+        weights: Mapping[str, float] | None = None,
+        where: NDArray[np.bool_] | None = None,
+    ) -> pd.DataFrame:
+        """Return the k sources most like one source, itself left out.
+
+        Columns: source_id, row (of the catalog), distance, distance_<block> for each block.
+        `where` (N,) allows catalog rows. Raises UnknownSourceError for an id that the bundle
+        lacks, InputError for a source without latents in this space or a k that is not positive.
+        """
+        if k < 1:
+            raise InputError(f"k is {k}; ask for at least one neighbor")
+        row = self.bundle.row(source_id)
+        self.refuse_without_latents(row)
+        allowed = np.ones(len(self.latents), bool) if where is None else where.copy()
+        allowed[row] = False
+        query = self.scaling.apply(self.latents[row])
+        return self.table(self.index.search(query, k, where=allowed[self.present], weights=weights))
+
+    def similar_to(
+        self, latents: NDArray[np.floating], k: int = 10, *, where: NDArray[np.bool_] | None = None
+    ) -> pd.DataFrame:
+        """Return the k sources nearest to a point (K,) of the space, as `similar` does."""
+        allowed = None if where is None else where[self.present]
+        return self.table(self.index.search(self.scaling.apply(latents), k, where=allowed))
+
+    def refuse_without_latents(self, row: int) -> None:
+        """Raise InputError where a catalog row has no place in this space."""
+        if not np.isfinite(self.latents[row]).all():
+            source_id = self.bundle.folder.catalog.source_id[row]
+            raise InputError(
+                f"source {source_id} has no latents in space {self.name!r}",
+                remedy="it lacks a modality of this space, choose another space",
+            )
+
+    def table(self, hits: Hits) -> pd.DataFrame:
+        """Turn hits into a table of catalog rows and exact ids."""
+        rows = self.present[hits.items]
+        columns: dict[str, Any] = {
+            "source_id": self.bundle.folder.catalog.source_id[rows],
+            "row": rows,
+            "distance": hits.distance,
+        }
+        columns |= {f"distance_{name}": d for name, d in hits.by_block.items()}
+        return pd.DataFrame(columns)
+
+    def decode(
+        self, latents: NDArray[np.floating], *, row: int | None = None
+    ) -> dict[str, tuple[Curve | Grid, ...]]:
+        """Decode a point (K,) into curves by block, in the scales of catalog row `row`.
+
+        Without a row, each modality's stated reference source gives the scale. A space without
+        models (imported latents) decodes to {}.
+        """
+        curves = {}
+        for block, modality in self.models.items():
+            model = self.bundle.model(modality)
+            scales = None if row is None else model.scales_of(row)
+            part = np.asarray(latents, np.float32)[self.blocks[block]]
+            curves[block] = model.curves(part, scales)
+        return curves
+
+    def project(
+        self, latents: NDArray[np.floating], projection: str | None = None
+    ) -> NDArray[np.float32]:
+        """Place points (L, K) on a map at the median of their three nearest sources' places."""
+        known = self.projection(projection).coordinates[self.present]
+        return place(self.z, known, self.scaling.apply(latents))

@@ -1,0 +1,127 @@
+"""Raw products of a survey: what the archive gives, aligned with the catalog by row number.
+
+Each product holds M <= N sources; `rows` says which catalog rows, ascending. A source without
+the product is simply not in `rows`: nothing is invented for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_core.bundle import Folder, StageWriter
+
+G_BAND, BP_BAND, RP_BAND = 0, 1, 2
+BAND_NAMES = ("G", "BP", "RP")
+
+
+@dataclass(frozen=True)
+class XpCoefficients:
+    """XP continuous coefficients, BP then RP, in the archive's units.
+
+    `values` (M, 110) float64 and `errors` (M, 110) float32; a missing band is NaN in both.
+    `origin` says where they come from: `archive`, `derived: ...` or `simulated: ...`.
+    """
+
+    name: ClassVar[str] = "xp_coefficients"
+    rows: NDArray[np.int64]
+    values: NDArray[np.float64]
+    errors: NDArray[np.float32]
+    origin: str = "archive"
+
+
+@dataclass(frozen=True)
+class XpSampled:
+    """XP sampled mean spectra in W m-2 nm-1 on the release's wavelength grid, (M, 343) float32."""
+
+    name: ClassVar[str] = "xp_sampled"
+    rows: NDArray[np.int64]
+    flux: NDArray[np.float32]
+    flux_error: NDArray[np.float32]
+    origin: str = "archive"
+
+
+@dataclass(frozen=True)
+class LightCurve:
+    """Usable points of one source in one band: BJD - zero point in d, mag, mag."""
+
+    time: NDArray[np.float64]
+    mag: NDArray[np.float64]
+    mag_error: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+@dataclass(frozen=True)
+class EpochPhotometry:
+    """Ragged light curves: points of source m are `offsets[m]:offsets[m + 1]`, archive order.
+
+    `time` in d (BJD in the release's scale minus its zero point), `mag` and `mag_error` in mag,
+    `band` an index into BAND_NAMES, `rejected` the archive's flags combined (photometry or
+    variability processing).
+    """
+
+    name: ClassVar[str] = "epoch_photometry"
+    rows: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    time: NDArray[np.float64]
+    mag: NDArray[np.float64]
+    mag_error: NDArray[np.float64]
+    band: NDArray[np.uint8]
+    rejected: NDArray[np.bool_]
+    origin: str = "archive"
+
+    def light_curve(self, item: int, band: int = G_BAND) -> LightCurve:
+        """Return the points of one item (not catalog row) in one band that nothing rejected."""
+        part = slice(int(self.offsets[item]), int(self.offsets[item + 1]))
+        keep = (self.band[part] == band) & ~self.rejected[part]
+        return LightCurve(self.time[part][keep], self.mag[part][keep], self.mag_error[part][keep])
+
+
+Product = XpCoefficients | XpSampled | EpochPhotometry
+ProductT = TypeVar("ProductT", XpCoefficients, XpSampled, EpochPhotometry)
+PRODUCTS: dict[str, type[Product]] = {
+    product.name: product for product in (XpCoefficients, XpSampled, EpochPhotometry)
+}
+
+
+def _folder(name: str) -> str:
+    return f"observations/{name}"
+
+
+def save_product(writer: StageWriter, product: Product) -> None:
+    """Write a product's arrays, one file a field."""
+    for item in fields(product):
+        value = getattr(product, item.name)
+        if item.name == "origin":
+            writer.save_json(f"{_folder(product.name)}/origin.json", {"origin": value})
+        else:
+            writer.save_array(f"{_folder(product.name)}/{item.name}.npy", value)
+
+
+def load_product(folder: Folder, kind: type[ProductT]) -> ProductT | None:
+    """Open a product as memory maps; None where the folder has none."""
+    if f"{_folder(kind.name)}/rows.npy" not in folder:
+        return None
+    origin = folder.json(f"{_folder(kind.name)}/origin.json")["origin"]
+    arrays = {
+        item.name: folder.array(f"{_folder(kind.name)}/{item.name}.npy")
+        for item in fields(kind)
+        if item.name != "origin"
+    }
+    return kind(**arrays, origin=origin)
+
+
+def product_names(folder: Folder) -> tuple[str, ...]:
+    """Names of the raw products that a survey or bundle holds."""
+    return tuple(name for name in PRODUCTS if f"{_folder(name)}/rows.npy" in folder)
+
+
+def item_of_row(rows: NDArray[np.int64], row: int) -> int | None:
+    """Return the position of a catalog row in a product's `rows`, None where it is absent."""
+    place = int(np.searchsorted(rows, row))
+    return place if place < len(rows) and rows[place] == row else None
