@@ -1,0 +1,1 @@
+"""Small shipped artefacts; README.md says what, whence, and how to rebuild."""

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from latent_core.latent_space import Bundle, LatentSpace
 
 __all__ = ["Bundle", "LatentSpace"]
+__version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module protocol asks for it
+def __getattr__(name: str) -> Any:
     """Import the two public classes on first use, so that `gaia-latent --help` stays instant."""
     if name in __all__:
         from latent_core import latent_space

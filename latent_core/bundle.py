@@ -75,7 +75,9 @@ class Manifest:
             }
             manifest = cls(files=files, **raw)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise FolderError(f"{file}: the manifest is damaged ({error}); rebuild the folder") from error
+            raise FolderError(
+                f"{file}: the manifest is damaged ({error}); rebuild the folder"
+            ) from error
         if manifest.format_version != FORMAT_VERSION:
             raise FolderError(
                 f"{file}: format version {manifest.format_version}, this program reads "
@@ -182,7 +184,7 @@ class Folder:
             raise FolderError(f"{self.path / name}: shape or dtype is not the manifest's")
         return np.asarray(array) if array.size == 0 else array
 
-    def json(self, name: str) -> Any:  # noqa: ANN401 - JSON is any
+    def json(self, name: str) -> Any:
         """Read a JSON file."""
         return json.loads(self.file(name).read_text(encoding="utf-8"))
 
@@ -242,7 +244,9 @@ class StageWriter:
 
 
 @contextmanager
-def new_folder(path: Path | str, manifest: Manifest, *, overwrite: bool = False) -> Iterator[StageWriter]:
+def new_folder(
+    path: Path | str, manifest: Manifest, *, overwrite: bool = False
+) -> Iterator[StageWriter]:
     """Write a whole new folder, all or nothing: into PATH.partial, renamed at the end.
 
     The single stage is named `create`. On any error the partial folder is removed, and an

@@ -1,4 +1,4 @@
-"""The catalog: one row a source, Gaia's column names, units and labels that travel with the file."""
+"""The catalog: one row a source, Gaia's column names; units and labels travel with the file."""
 
 from __future__ import annotations
 
@@ -145,7 +145,9 @@ def source_ids(
     if pd.api.types.is_float_dtype(values) or pd.api.types.is_bool_dtype(values):
         raise InputError(
             f"identifiers are stored as {values.dtype}, which cannot hold 19 digits",
-            file=file, column=column, remedy="export the table again with 64-bit integer ids",
+            file=file,
+            column=column,
+            remedy="export the table again with 64-bit integer ids",
         )
     ids = _integers(values, file, column)
     if len(ids) and ids.min() < 0:
@@ -185,7 +187,9 @@ def refuse_duplicates(
         first, second = order[repeated[0]], order[repeated[0] + 1]
         raise InputError(
             f"source_id {ids[first]} stands in rows {first + 1} and {second + 1}",
-            file=file, column=column, remedy="keep one row a source",
+            file=file,
+            column=column,
+            remedy="keep one row a source",
         )
 
 

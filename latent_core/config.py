@@ -29,12 +29,16 @@ class TrainingSettings:
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """One model: which network on which modality, its sizes, its training."""
+    """One model: which network on which modality, its sizes, its training.
+
+    `weights` names a shipped folder of trained weights that is taken instead of training.
+    """
 
     modality: str
     kind: str
     sizes: Mapping[str, Any] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,8 @@ def _fill(cls: type[Settings], table: Mapping[str, Any], where: str, file: Path)
         if key not in known:
             raise InputError(
                 f"[{where}] has the unknown key {key!r}",
-                file=file, remedy=f"known keys: {', '.join(known)}",
+                file=file,
+                remedy=f"known keys: {', '.join(known)}",
             )
         _check_type(known[key].type, value, f"{where}.{key}", file)
     try:
@@ -138,6 +143,7 @@ def _check_blocks(settings: BuildSettings, file: Path) -> None:
         for block, modality in space.blocks.items():
             if modality not in settings.models:
                 raise InputError(
-                    f"[spaces.{name}] block {block!r} needs the model {modality!r}, not configured",
-                    file=file, remedy=f"add a table [models.{modality}]",
+                    f"[spaces.{name}] block {block!r} needs the model {modality!r}",
+                    file=file,
+                    remedy=f"add a table [models.{modality}]",
                 )

@@ -83,7 +83,11 @@ def encode(
 
 
 def save_model(
-    writer: StageWriter, modality: str, network: VAE, constants: Constants, about: Mapping[str, Any]
+    writer: StageWriter,
+    modality: str,
+    network: VAE,
+    constants: Constants,
+    about: Mapping[str, Any],
 ) -> None:
     """Write weights and constants into one safetensors file, and `model.json` beside it."""
     from safetensors.numpy import save_file

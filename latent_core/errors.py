@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class LatentError(Exception):
-    """A refusal that the user can act on; the command line prints it and exits with `exit_code`."""
+    """A refusal that the user can act on; the command line prints it and exits `exit_code`."""
 
     exit_code = 2
 
@@ -34,7 +34,9 @@ class InputError(LatentError):
             f"column {column}" if column is not None else "",
         ]
         where = ", ".join(place for place in places if place)
-        super().__init__(": ".join(x for x in (where, problem) if x) + (f"; {remedy}" if remedy else ""))
+        super().__init__(
+            ": ".join(x for x in (where, problem) if x) + (f"; {remedy}" if remedy else "")
+        )
 
 
 class FolderError(LatentError):

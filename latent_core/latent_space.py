@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Bundle:
-    """A bundle opened for exploring: `bundle.space("main")`, `bundle.catalog`, `bundle.row(id)`."""
+    """A bundle opened for exploring: `bundle.space("main")`, `bundle.row(source_id)`."""
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
@@ -33,10 +33,12 @@ class Bundle:
 
     @classmethod
     def open(cls, path: Path | str) -> Bundle:
-        """Open a bundle folder; raises FolderError where it is missing, damaged or has no space."""
+        """Open a folder; raises FolderError where it is missing, damaged or has no space."""
         bundle = cls(Folder.open(path, "bundle"))
         if not bundle.spaces:
-            raise FolderError(f"{path} has no latent space yet; run gaia-latent build to finish it")
+            raise FolderError(
+                f"{path} has no latent space yet; run gaia-latent build to finish it"
+            )
         return bundle
 
     @property
@@ -75,15 +77,21 @@ class Bundle:
     @property
     def spaces(self) -> tuple[str, ...]:
         """Names of the latent spaces, in the order in which they were configured."""
-        found = [n.split("/")[1] for n in self.folder.names("spaces/") if n.endswith("/space.json")]
-        order = {name: self.folder.json(f"spaces/{name}/space.json").get("rank", 0) for name in found}
+        found = [
+            n.split("/")[1] for n in self.folder.names("spaces/") if n.endswith("/space.json")
+        ]
+        order = {
+            name: self.folder.json(f"spaces/{name}/space.json").get("rank", 0) for name in found
+        }
         return tuple(sorted(found, key=lambda name: (order[name], name)))
 
     def space(self, name: str | None = None) -> LatentSpace:
         """Open a space by name (the first where none is given); opened once."""
         name = name or self.spaces[0]
         if name not in self.spaces:
-            raise FolderError(f"space {name!r} is not in {self.name}; it has {', '.join(self.spaces)}")
+            raise FolderError(
+                f"space {name!r} is not in {self.name}; it has {', '.join(self.spaces)}"
+            )
         if name not in self._spaces:
             self._spaces[name] = LatentSpace(self, name)
         return self._spaces[name]
@@ -116,7 +124,9 @@ class Bundle:
         place_in_inputs = item_of_row(model.observations.rows, row)
         if product is None or item is None or place_in_inputs is None:
             return ()
-        arrays = {name: array[place_in_inputs] for name, array in model.observations.arrays.items()}
+        arrays = {
+            name: array[place_in_inputs] for name, array in model.observations.arrays.items()
+        }
         scales = model.observations.scales[place_in_inputs]
         return model.modality.observed(product, item, arrays, scales, model.constants)
 
@@ -126,7 +136,9 @@ class Bundle:
         place_in_inputs = item_of_row(model.observations.rows, row)
         if place_in_inputs is None:
             return ()
-        return model.curves(model.latents[place_in_inputs], model.observations.scales[place_in_inputs])
+        return model.curves(
+            model.latents[place_in_inputs], model.observations.scales[place_in_inputs]
+        )
 
 
 class LatentSpace:
@@ -144,7 +156,8 @@ class LatentSpace:
         self.models: dict[str, str] = self._about["models"]
         self.latent_names: tuple[str, ...] = tuple(self._about["latent_names"])
         self.scaling = Scaling(
-            np.asarray(self._about["scaling"]["mean"]), np.asarray(self._about["scaling"]["spread"])
+            np.asarray(self._about["scaling"]["mean"]),
+            np.asarray(self._about["scaling"]["spread"]),
         )
         self._projections: dict[str, Projection] = {}
 
@@ -209,11 +222,18 @@ class LatentSpace:
         folder, base = self.bundle.folder, self._file(f"projections/{name}/")
         about = folder.json(base + "projection.json")
         drawing = DrawingCopy(
-            *(folder.array(f"{base}{part}.npy") for part in ("order", "x", "y", "offsets")),
+            order=folder.array(base + "order.npy"),
+            x=folder.array(base + "x.npy"),
+            y=folder.array(base + "y.npy"),
+            offsets=folder.array(base + "offsets.npy"),
             extent=tuple(about["extent"]),
         )
         return Projection(
-            name, folder.array(base + "coordinates.npy"), drawing, about["settings"], about["quality"]
+            name,
+            folder.array(base + "coordinates.npy"),
+            drawing,
+            about["settings"],
+            self.metrics.get("maps", {}).get(name, {}),
         )
 
     def similar(
@@ -237,7 +257,9 @@ class LatentSpace:
         allowed = np.ones(len(self.latents), bool) if where is None else where.copy()
         allowed[row] = False
         query = self.scaling.apply(self.latents[row])
-        return self.table(self.index.search(query, k, where=allowed[self.present], weights=weights))
+        return self.table(
+            self.index.search(query, k, where=allowed[self.present], weights=weights)
+        )
 
     def similar_to(
         self, latents: NDArray[np.floating], k: int = 10, *, where: NDArray[np.bool_] | None = None

@@ -7,7 +7,7 @@ the product is simply not in `rows`: nothing is invented for it.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +83,6 @@ class EpochPhotometry:
 
 
 Product = XpCoefficients | XpSampled | EpochPhotometry
-ProductT = TypeVar("ProductT", XpCoefficients, XpSampled, EpochPhotometry)
 PRODUCTS: dict[str, type[Product]] = {
     product.name: product for product in (XpCoefficients, XpSampled, EpochPhotometry)
 }
@@ -103,7 +102,7 @@ def save_product(writer: StageWriter, product: Product) -> None:
             writer.save_array(f"{_folder(product.name)}/{item.name}.npy", value)
 
 
-def load_product(folder: Folder, kind: type[ProductT]) -> ProductT | None:
+def load_product(folder: Folder, kind: type[Product]) -> Product | None:
     """Open a product as memory maps; None where the folder has none."""
     if f"{_folder(kind.name)}/rows.npy" not in folder:
         return None

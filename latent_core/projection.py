@@ -8,7 +8,6 @@ nearest neighbors' places, which depends on no other new row (unlike `umap.trans
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +51,6 @@ class Projection:
 def umap_coordinates(
     z: NDArray[np.floating],
     settings: MapSettings,
-    progress: Callable[[str], None] = lambda text: None,
 ) -> Floats:
     """Return the UMAP of z-scored latents, (M, K) -> (M, 2) float32 (McInnes et al. 2018).
 
@@ -62,11 +60,9 @@ def umap_coordinates(
     if len(z) < 5:
         return start
     neighbors = min(settings.neighbors, len(z) - 1)
-    progress("nearest neighbors")
     known = nearest_neighbors(z, neighbors)
     import umap
 
-    progress("umap")
     mapper = umap.UMAP(
         n_neighbors=neighbors,
         min_dist=settings.min_dist,
@@ -88,9 +84,7 @@ def _principal_axes(z: NDArray[np.floating]) -> Floats:
     return flat
 
 
-def place(
-    known_z: NDArray[np.floating], known_xy: Floats, new_z: NDArray[np.floating]
-) -> Floats:
+def place(known_z: NDArray[np.floating], known_xy: Floats, new_z: NDArray[np.floating]) -> Floats:
     """Place new rows on a map: the median place of their three nearest known rows."""
     items, _ = nearest_neighbors(known_z, PLACING_NEIGHBORS, new_z)
     return np.asarray(np.median(known_xy[items], axis=1), np.float32)

@@ -73,7 +73,10 @@ class SimilarityIndex:
     """Exact search over z-scored latents; `items` are positions in the array it was made of."""
 
     def __init__(
-        self, z: NDArray[np.floating], blocks: Mapping[str, slice], index: Any = None  # noqa: ANN401
+        self,
+        z: NDArray[np.floating],
+        blocks: Mapping[str, slice],
+        index: Any = None,
     ) -> None:
         self.z = np.asarray(z, np.float32)
         self.blocks = dict(blocks)
@@ -114,7 +117,7 @@ class SimilarityIndex:
         rounding = 2 * len(query) * _FLOAT32_STEP * terms
         return items if nearest < beyond - rounding else None
 
-    def _squared(self, query: Floats, items: NDArray[np.int64], w: Floats) -> Floats:
+    def _squared(self, query: NDArray[np.floating], items: NDArray[np.int64], w: Floats) -> Floats:
         return np.asarray(((self.z[items] - query) ** 2 * w).sum(axis=1), np.float64)
 
     def _hits(
@@ -132,7 +135,7 @@ class SimilarityIndex:
         )
 
 
-def make_index(z: NDArray[np.floating]) -> Any:  # noqa: ANN401 - faiss has no types
+def make_index(z: NDArray[np.floating]) -> Any:
     """Build the flat inner-product index of [z, z^2]."""
     import faiss
 
@@ -142,14 +145,14 @@ def make_index(z: NDArray[np.floating]) -> Any:  # noqa: ANN401 - faiss has no t
     return index
 
 
-def write_index(index: Any, path: Path) -> None:  # noqa: ANN401
+def write_index(index: Any, path: Path) -> None:
     """Write a FAISS index file."""
     import faiss
 
     faiss.write_index(index, str(path))
 
 
-def read_index(path: Path, rows: int, latents: int) -> Any:  # noqa: ANN401
+def read_index(path: Path, rows: int, latents: int) -> Any:
     """Read an index file whose hash was checked; raises LatentError where it does not fit.
 
     FAISS trusts what a file says of itself, so the sizes are compared before any search.
@@ -158,12 +161,16 @@ def read_index(path: Path, rows: int, latents: int) -> Any:  # noqa: ANN401
 
     index = faiss.read_index(str(path))
     if index.ntotal != rows or index.d != 2 * latents:
-        raise LatentError(f"{path}: the index has {index.ntotal} rows, {rows} expected; index again")
+        raise LatentError(f"{path} does not fit its space; run gaia-latent index")
     return index
 
 
 def _inner_products(
-    index: Any, query: Floats, w: Floats, wanted: int, where: NDArray[np.bool_] | None  # noqa: ANN401
+    index: Any,
+    query: Floats,
+    w: Floats,
+    wanted: int,
+    where: NDArray[np.bool_] | None,
 ) -> tuple[Floats, NDArray[np.int64]]:
     import faiss
 
@@ -174,9 +181,7 @@ def _inner_products(
         # FAISS reads bitmaps lowest bit first; numpy's default order gives plausible wrong rows
         bits = np.packbits(where, bitorder="little")
         selector = faiss.IDSelectorBitmap(len(where), faiss.swig_ptr(bits))
-        scores, items = index.search(
-            asked, wanted, params=faiss.SearchParameters(sel=selector)
-        )
+        scores, items = index.search(asked, wanted, params=faiss.SearchParameters(sel=selector))  # type: ignore[call-arg]
     found = items[0] >= 0
     return np.asarray(scores[0][found], np.float64), np.asarray(items[0][found], np.int64)
 
@@ -184,7 +189,7 @@ def _inner_products(
 def nearest_neighbors(
     z: NDArray[np.floating], k: int, queries: NDArray[np.floating] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the k nearest of each row (itself first, where queries is None) and true distances."""
+    """Return the k nearest of each row (itself first where queries is None), true distances."""
     import faiss
 
     z = np.ascontiguousarray(z, np.float32)

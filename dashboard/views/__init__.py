@@ -1,0 +1,1 @@
+"""One file a view: it reads the shared state and draws; views never import each other."""

@@ -26,7 +26,7 @@ def model_kinds() -> tuple[str, ...]:
     return tuple(_REGISTRY)
 
 
-def make_model(kind: str, **sizes: Any) -> VAE:  # noqa: ANN401 - a config table
+def make_model(kind: str, **sizes: Any) -> VAE:
     """Build a network by its kind; KeyError for an unknown kind, TypeError for unknown sizes."""
     module, _, cls = _REGISTRY[kind].partition(":")
     model: VAE = getattr(import_module(module), cls)(**sizes)

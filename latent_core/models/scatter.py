@@ -1,4 +1,4 @@
-"""The scatter VAE of Laroche & Speagle 2024 (ApJ 979, 5): learns intrinsic scatter beside the mean."""
+"""The scatter VAE of Laroche & Speagle 2024 (ApJ 979, 5): intrinsic scatter beside the mean."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ScatterVAE(VAE):
             self.decoder: nn.Module = nn.Sequential(
                 nn.Linear(latents, last), _normed(up), nn.Linear(layers[0], size)
             )
-            self.scatter: nn.Module = nn.Sequential(
+            self.scatter: nn.Sequential = nn.Sequential(
                 nn.Linear(latents, last), _normed(up), nn.Linear(layers[0], size)
             )
         elif body == "residual":
@@ -57,7 +57,7 @@ class ScatterVAE(VAE):
             raise ValueError(f"body {body!r} is unknown; choose published or residual")
         self.mean = nn.Linear(last, latents)
         self.log_variance = nn.Linear(last, latents)
-        nn.init.constant_(self.scatter[-1].bias, scatter_start)  # type: ignore[index]
+        _set_bias(self.scatter, scatter_start)
 
     def encode(self, batch: Batch) -> Normal:
         """Return the posterior of standardised coefficients `x` (B, size)."""
@@ -77,6 +77,13 @@ class ScatterVAE(VAE):
         reconstruction = misfit.sum(dim=1).mean()
         kl = divergence(posterior).mean()
         return Loss(reconstruction + beta * kl, reconstruction, kl)
+
+
+def _set_bias(net: nn.Sequential, value: float) -> None:
+    """Start the last layer at a stated level."""
+    last = net[-1]
+    if isinstance(last, nn.Linear):
+        nn.init.constant_(last.bias, value)
 
 
 def _normed(sizes: Sequence[int]) -> nn.Sequential:

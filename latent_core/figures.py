@@ -1,0 +1,161 @@
+"""The stage that measures a finished space and writes `metrics.json`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_core.bundle import Folder, write_stage
+from latent_core.catalog import Catalog, Column
+from latent_core.config import SplitSettings
+from latent_core.encoding import decode, load_observations, read_network
+from latent_core.evaluation import (
+    flux_residuals,
+    label_agreement,
+    map_quality,
+    quantiles,
+    reconstruction_chi,
+    value_agreement,
+)
+from latent_core.stages import is_fresh, made_from, scaled_latents
+from latent_core.training import SPLIT_NAMES, TEST, split_of
+
+LARGEST_EVALUATED = 50_000
+STELLAR_PARAMETERS = ("teff", "logg", "fe_h", "m_h", "alpha_m")
+MOST_CLASSES = 200
+# The ranges in which the published weights were measured (scatter-vae-2024.md, 5)
+FLUX_RANGES_NM = {
+    "400-500": (400.0, 500.0),
+    "500-640": (500.0, 640.0),
+    "640-900": (640.0, 900.0),
+    "900-1020": (900.0, 1020.0),
+}
+
+
+def evaluate_space(
+    folder: Folder, name: str, split: SplitSettings, *, force: bool = False
+) -> bool:
+    """Measure a space (stage `evaluate/<name>`); False where it is fresh."""
+    models: dict[str, str] = folder.json(f"spaces/{name}/space.json")["models"]
+    stages = (f"index/{name}", f"map/{name}", "create", *(f"encode/{m}" for m in models.values()))
+    record = made_from(folder, stages, asdict(split))
+    if not force and is_fresh(folder, f"evaluate/{name}", record):
+        return False
+    metrics = measure_space(folder, name)
+    metrics["reconstruction"] = {m: measure_model(folder, m, split) for m in models.values()}
+    with write_stage(folder, f"evaluate/{name}", record) as writer:
+        writer.save_json(f"spaces/{name}/metrics.json", metrics)
+    return True
+
+
+def measure_space(folder: Folder, name: str) -> dict[str, Any]:
+    """Return label agreement of the latents and of each map, and what each map keeps."""
+    rows, z = scaled_latents(folder, name)
+    sample = _sample(len(rows))
+    catalog = folder.catalog
+    base = f"spaces/{name}/projections/"
+    maps = sorted({n.split("/")[3] for n in folder.names(base)})
+    placed = {m: folder.array(f"{base}{m}/coordinates.npy")[rows] for m in maps}
+    return {
+        "data": folder.name,
+        "simulated": folder.manifest.simulated,
+        "sources": len(rows),
+        "evaluated": len(sample),
+        "latents": {"agreement": _agreement(catalog, rows[sample], z[sample])},
+        "maps": {
+            m: {**map_quality(z, xy), "agreement": _agreement(catalog, rows[sample], xy[sample])}
+            for m, xy in placed.items()
+        },
+    }
+
+
+def _sample(count: int) -> NDArray[np.int64]:
+    """Cross-validation of all rows would take minutes above some size: then a seeded sample."""
+    if count <= LARGEST_EVALUATED:
+        return np.arange(count)
+    chosen = np.random.default_rng(0).choice(count, LARGEST_EVALUATED, replace=False)
+    return np.sort(chosen).astype(np.int64)
+
+
+def label_columns(catalog: Catalog) -> tuple[Column, ...]:
+    """Return the category columns that can serve as class labels."""
+    return tuple(
+        column
+        for column in catalog.columns
+        if column.kind == "category" and 2 <= catalog.frame[column.name].nunique() <= MOST_CLASSES
+    )
+
+
+def _agreement(
+    catalog: Catalog, rows: NDArray[np.int64], z: NDArray[np.floating]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for column in label_columns(catalog):
+        labels = catalog.frame[column.name].iloc[rows]
+        known = labels.notna().to_numpy()
+        found[column.name] = label_agreement(z[known], labels[known].astype(str).to_numpy())
+    for name in STELLAR_PARAMETERS:
+        if name in catalog.frame:
+            values = catalog.frame[name].iloc[rows].to_numpy(np.float64)
+            found[name] = value_agreement(z, values)
+    return {name: figure for name, figure in found.items() if figure is not None}
+
+
+def measure_model(folder: Folder, name: str, split: SplitSettings) -> dict[str, Any]:
+    """Return reconstruction chi by split and, for spectra, flux residuals of held-out stars."""
+    observations = load_observations(folder, name)
+    about = folder.json(f"models/{name}/model.json")
+    network, constants = read_network(folder.file(f"models/{name}/model.safetensors"), about)
+    latents = folder.array(f"models/{name}/latents.npy")
+    mean, scatter = decode_at(network, latents, observations.arrays)
+    chi = reconstruction_chi(
+        observations.arrays["x"],
+        observations.arrays["error"],
+        observations.arrays["mask"],
+        mean,
+        scatter,
+    )
+    side = split_of(folder.catalog.source_id[observations.rows], split)
+    figures: dict[str, Any] = {
+        split_name: {kind: quantiles(values[side == s]) for kind, values in chi.items()}
+        for s, split_name in enumerate(SPLIT_NAMES)
+    }
+    if name == "xp_coefficients":
+        held_out = side == TEST
+        figures["flux_residual_percent_held_out"] = _flux(
+            observations.arrays["x"][held_out], mean[held_out], constants
+        )
+    return figures
+
+
+def decode_at(
+    network: Any, latents: NDArray[np.float32], arrays: Any
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Decode latents (M, K) at each row's own points: its phases, or the model's own grid."""
+    if "phase" not in arrays:
+        return decode(network, latents)
+    import torch
+
+    means, scatters = [], []
+    with torch.inference_mode():
+        for start in range(0, len(latents), 4096):
+            part = slice(start, start + 4096)
+            z = torch.from_numpy(np.array(latents[part]))
+            decoded = network.decode(z, torch.from_numpy(np.array(arrays["phase"][part])))
+            means.append(decoded.mean.numpy())
+            scatters.append(decoded.sigma.numpy())
+    return np.vstack(means), np.vstack(scatters)
+
+
+def _flux(x: NDArray, mean: NDArray[np.float32], constants: Any) -> dict[str, Any]:
+    from latent_core.modalities.xp_operator import load_operator
+
+    operator = load_operator()
+    matrix = operator.calibrate * constants["spread"]
+    zero = operator.calibrate @ constants["mean"]
+    observed, decoded = (np.asarray(v, np.float64) @ matrix.T + zero for v in (x, mean))
+    residuals = flux_residuals(observed, decoded, operator.wavelength_nm, FLUX_RANGES_NM)
+    return {**residuals, "sources": len(x)}

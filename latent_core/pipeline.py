@@ -1,0 +1,231 @@
+"""Stages in order: what is missing or stale is made, what is fresh is skipped."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+from latent_core import __version__, stages
+from latent_core.bundle import (
+    CATALOG,
+    Folder,
+    Manifest,
+    StageWriter,
+    disk_errors,
+    new_folder,
+    refuse_existing,
+    replace_folder,
+    write_manifest,
+    write_stage,
+)
+from latent_core.config import BuildSettings, MapSettings, SplitSettings, read_settings
+from latent_core.errors import LatentError
+from latent_core.figures import evaluate_space
+from latent_core.modalities import load_modality
+from latent_core.products import PRODUCTS, load_product, product_names, save_product
+from latent_core.stages import Report, silent
+
+SETTINGS = "build.toml"
+STAGES = ("train", "encode", "project", "index", "evaluate")
+
+
+def build(
+    survey: Path,
+    out: Path,
+    *,
+    config: Path | None = None,
+    overwrite: bool = False,
+    report: Report = silent,
+) -> Path:
+    """Make a bundle of a survey, or finish or renew one: train, encode, index, project, evaluate.
+
+    A new bundle grows in `OUT.partial` and is renamed when whole, so an interrupted build goes on
+    where it stopped. Raises LatentError for anything that a user can fix.
+    """
+    source = Folder.open(survey, "survey")
+    text, settings = _settings(source, config)
+    partial = out.with_name(out.name + ".partial")
+    if out.exists() and not overwrite and (out / CATALOG).is_file():
+        folder = Folder.open(out, "bundle")
+        _refuse_other_survey(folder, source)
+        _store_settings(folder, text)
+        run(folder, settings, report)
+        return out
+    refuse_existing(out, overwrite=overwrite)
+    with disk_errors(out):
+        folder = _start(partial, source, text, report)
+        run(folder, settings, report)
+        replace_folder(partial, out)
+    return out
+
+
+def _settings(source: Folder, config: Path | None) -> tuple[str, BuildSettings]:
+    """Read the settings, and keep only what the survey's products can feed."""
+    default = resources.files("latent_core") / "default.toml"
+    with resources.as_file(default) as shipped:
+        file = config or shipped
+        settings = read_settings(file)
+        text = file.read_text(encoding="utf-8")
+    here = product_names(source)
+    fed = {n: load_modality(m.modality).product in here for n, m in settings.models.items()}
+    models = {n: m for n, m in settings.models.items() if fed[n]}
+    spaces = {n: s for n, s in settings.spaces.items() if set(s.blocks.values()) <= set(models)}
+    if not spaces:
+        raise LatentError(
+            f"{source.path} holds {', '.join(here) or 'no observations'}; no space of "
+            f"{config or 'the default settings'} can be made of that"
+        )
+    used = {modality for space in spaces.values() for modality in space.blocks.values()}
+    kept = {n: m for n, m in models.items() if n in used}
+    return text, replace(settings, models=kept, spaces=spaces)
+
+
+def _start(partial: Path, source: Folder, text: str, report: Report) -> Folder:
+    """Take up an interrupted build of the same survey, or copy the survey into a new one."""
+    if (partial / "manifest.json").is_file():
+        folder = Folder.open(partial, "bundle")
+        if folder.stage("create") == _origin(source):
+            _store_settings(folder, text)
+            return folder
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    report("copy", 0, 0, source.name)
+    writer = StageWriter(partial, "create")
+    writer.save_catalog(source.catalog)
+    for name in product_names(source):
+        product = load_product(source, PRODUCTS[name])
+        if product is not None:
+            save_product(writer, product)
+    # a stage of its own, so that other settings do not make the copied survey look new
+    chosen = StageWriter(partial, "settings")
+    chosen.save_text(SETTINGS, text)
+    manifest = replace(
+        source.manifest,
+        kind="bundle",
+        code_version=__version__,
+        stages={"create": _origin(source)},
+        files={**writer.records, **chosen.records},
+    )
+    write_manifest(partial, manifest)
+    return Folder.open(partial, "bundle")
+
+
+def _origin(source: Folder) -> dict[str, str]:
+    return {"survey": source.name, "version": source.version}
+
+
+def _refuse_other_survey(folder: Folder, source: Folder) -> None:
+    if folder.stage("create") != _origin(source):
+        raise LatentError(
+            f"{folder.path} was made of another survey or of an older version of {source.name}; "
+            "choose another --out, or add --overwrite to make it anew"
+        )
+
+
+def _store_settings(folder: Folder, text: str) -> None:
+    if folder.file(SETTINGS).read_text(encoding="utf-8") == text:
+        return
+    with write_stage(folder, "settings", {}) as writer:
+        writer.save_text(SETTINGS, text)
+
+
+def run(folder: Folder, settings: BuildSettings, report: Report = silent) -> None:
+    """Run every stage that is missing or stale."""
+    for number, name in enumerate(settings.models):
+        report(f"prepare {name}", number, len(settings.models), "")
+        stages.prepare(folder, settings, name)
+        stages.train_model(folder, settings, name, report=report)
+        report(f"encode {name}", 0, 0, "")
+        stages.encode_sources(folder, name)
+    for name in settings.spaces:
+        report(f"index {name}", 0, 0, "")
+        stages.join_space(folder, settings, name)
+        stages.make_map(folder, settings.map, name, report=report)
+        report(f"evaluate {name}", 0, 0, "")
+        evaluate_space(folder, name, settings.split)
+
+
+def run_stage(bundle: Path, stage: str, report: Report = silent) -> tuple[str, ...]:
+    """Run one stage of a bundle anew for all its models or spaces; returns what was made.
+
+    Later stages are stale then; `gaia-latent build` or their own command renews them.
+    """
+    folder = Folder.open(bundle, "bundle")
+    if SETTINGS not in folder:
+        raise LatentError(f"{bundle} holds imported latents; only build bundles have stages")
+    _, settings = _settings(folder, folder.file(SETTINGS))
+    made = []
+    for name in settings.models:
+        if stage == "train":
+            stages.train_model(folder, settings, name, force=True, report=report)
+        elif stage == "encode":
+            stages.encode_sources(folder, name, force=True)
+        made.append(name)
+    for name in settings.spaces if stage not in ("train", "encode") else ():
+        _one_space(folder, settings, stage, name, report)
+    return tuple(settings.spaces if stage not in ("train", "encode") else made)
+
+
+def _one_space(
+    folder: Folder, settings: BuildSettings, stage: str, name: str, report: Report
+) -> None:
+    if stage == "index":
+        stages.join_space(folder, settings, name, force=True)
+    elif stage == "project":
+        stages.make_map(folder, settings.map, name, force=True, report=report)
+    elif stage == "evaluate":
+        evaluate_space(folder, name, settings.split, force=True)
+    else:
+        raise LatentError(f"stage {stage!r} is unknown; choose one of {', '.join(STAGES)}")
+
+
+def import_table(
+    file: Path,
+    out: Path,
+    *,
+    latents: Sequence[str],
+    id_column: str | None = None,
+    label: str | None = None,
+    xy: tuple[str, str] | None = None,
+    name: str | None = None,
+    overwrite: bool = False,
+    report: Report = silent,
+) -> Path:
+    """Make a bundle of somebody's own latents; without `xy` they are projected by UMAP."""
+    from latent_core.surveys.tables import read_latent_table
+
+    refuse_existing(out, overwrite=overwrite)
+    table = read_latent_table(file, latents, id_column=id_column, label=label, xy=xy)
+    manifest = Manifest(
+        kind="bundle",
+        name=name or file.stem,
+        release="gaia_dr3",
+        simulated=table.catalog.simulated,
+        code_version=__version__,
+        description=f"latents imported from {file.name}",
+        stages={"create": {"table": file.name}},
+    )
+    with new_folder(out, manifest, overwrite=overwrite) as writer:
+        writer.save_catalog(table.catalog)
+        stages.save_space(
+            writer,
+            "imported",
+            {"latents": table.latents},
+            title=f"{len(table.latent_names)} imported latents",
+            models={},
+            latent_names=table.latent_names,
+        )
+        if table.xy is not None and xy is not None:
+            given = {"method": "imported", "columns": list(xy)}
+            stages.save_map(writer, "imported", "imported", table.xy, given)
+        else:
+            report("map imported", 0, 0, "umap")
+            settings, coordinates = stages.map_of(table.latents, MapSettings())
+            stages.save_map(writer, "imported", "umap", coordinates, settings)
+    folder = Folder.open(out, "bundle")
+    report("evaluate imported", 0, 0, "")
+    evaluate_space(folder, "imported", SplitSettings())
+    return out

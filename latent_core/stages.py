@@ -1,0 +1,309 @@
+"""The stages of a build, each from one folder state to the next; `pipeline` puts them in order.
+
+Every stage writes its files through `write_stage`, so it is whole or missing, and records what it
+was made from: settings and the hashes of the files it read. A stage whose record still holds is
+fresh and is skipped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_core import __version__
+from latent_core.bundle import Folder, StageWriter, write_stage
+from latent_core.config import BuildSettings, MapSettings, ModelSettings
+from latent_core.encoding import (
+    encode,
+    load_observations,
+    read_network,
+    save_model,
+    save_observations,
+)
+from latent_core.errors import LatentError
+from latent_core.modalities import Constants, load_modality
+from latent_core.models import make_model
+from latent_core.products import PRODUCTS, Product, load_product
+from latent_core.projection import sort_for_drawing, umap_coordinates
+from latent_core.similarity import Scaling, make_index, write_index
+from latent_core.training import TRAIN, history_csv, split_of, train
+
+Report = Callable[[str, int, int, str], None]
+
+
+def silent(stage: str, done: int, total: int, text: str) -> None:
+    """Report nothing."""
+
+
+def digest(folder: Folder, stages: tuple[str, ...]) -> str:
+    """Hash the files of some stages: the name of what a later stage is made from."""
+    named = sorted((n, r.sha256) for n, r in folder.manifest.files.items() if r.stage in stages)
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16]
+
+
+def made_from(folder: Folder, stages: tuple[str, ...], settings: object) -> dict[str, Any]:
+    """Return the record of a stage: code version, settings and the digest of its inputs."""
+    plain = json.loads(json.dumps(settings))
+    return {"code": __version__, "inputs": digest(folder, stages), "settings": plain}
+
+
+def is_fresh(folder: Folder, stage: str, record: Mapping[str, Any]) -> bool:
+    """Tell whether a stage was made from exactly this."""
+    return folder.stage(stage) == record
+
+
+def _product(folder: Folder, name: str) -> Product:
+    product = load_product(folder, PRODUCTS[name])
+    if product is None:
+        raise LatentError(f"{folder.path} holds no {name}; ingest files that carry it")
+    return product
+
+
+def prepare(folder: Folder, settings: BuildSettings, name: str, *, force: bool = False) -> bool:
+    """Turn a raw product into model input (stage `inputs/<name>`); False where it is fresh."""
+    model = settings.models[name]
+    modality = load_modality(model.modality)
+    record = made_from(folder, ("create",), [asdict(settings.split), model.weights])
+    if not force and is_fresh(folder, f"inputs/{name}", record):
+        return False
+    product = _product(folder, modality.product)
+    constants = _constants(folder, settings, model, product)
+    observations = modality.preprocess(product, folder.catalog, constants)
+    if not len(observations):
+        why = observations.rejected[0][1] if observations.rejected else "no source carries it"
+        raise LatentError(f"{folder.path}: no source can be used for {name}: {why}")
+    with write_stage(folder, f"inputs/{name}", record) as writer:
+        save_observations(writer, name, observations)
+        writer.save_json(
+            f"inputs/{name}/constants.json",
+            {n: np.asarray(c).tolist() for n, c in constants.items()},
+        )
+        ids = folder.catalog.source_id
+        writer.save_json(
+            f"inputs/{name}/rejected.json",
+            [{"source_id": str(ids[row]), "reason": why} for row, why in observations.rejected],
+        )
+    return True
+
+
+def _constants(
+    folder: Folder, settings: BuildSettings, model: ModelSettings, product: Product
+) -> Constants:
+    """Take the constants of shipped weights, or fit them on the training split."""
+    if model.weights:
+        return read_network(*_shipped(model))[1]
+    side = split_of(folder.catalog.source_id, settings.split)
+    return load_modality(model.modality).fit(product, folder.catalog, side == TRAIN)
+
+
+def _shipped(model: ModelSettings) -> tuple[Path, dict[str, Any]]:
+    from latent_core.modalities.xp_operator import shipped
+
+    base = shipped(model.weights)
+    if not (base / "model.json").is_file():
+        raise LatentError(
+            f"weights {model.weights!r} are not shipped; leave `weights` out to train"
+        )
+    return base / "model.safetensors", json.loads((base / "model.json").read_text("utf-8"))
+
+
+def train_model(
+    folder: Folder,
+    settings: BuildSettings,
+    name: str,
+    *,
+    force: bool = False,
+    report: Report = silent,
+) -> bool:
+    """Train a model or take shipped weights (stage `train/<name>`); False where it is fresh."""
+    model = settings.models[name]
+    record = made_from(folder, (f"inputs/{name}",), asdict(model))
+    if not force and is_fresh(folder, f"train/{name}", record):
+        return False
+    observations = load_observations(folder, name)
+    constants = {n: np.asarray(c) for n, c in folder.json(f"inputs/{name}/constants.json").items()}
+    side = split_of(folder.catalog.source_id[observations.rows], settings.split)
+    history = []
+    if model.weights:
+        weights, about = _shipped(model)
+        network, _ = read_network(weights, about)
+    else:
+        network = _seeded(model)
+        about = _about(folder, model, side)
+        history = train(
+            network,
+            observations.arrays,
+            side,
+            model.training,
+            checkpoint=folder.path / f".training-{name}.safetensors",
+            progress=lambda done, total, text: report(f"train {name}", done, total, text),
+        )
+    with write_stage(folder, f"train/{name}", record) as writer:
+        save_model(writer, name, network, constants, about)
+        writer.save_text(f"models/{name}/history.csv", history_csv(history))
+    return True
+
+
+def _seeded(model: ModelSettings) -> Any:
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(model.training.seed)
+        return make_model(model.kind, **model.sizes)
+
+
+def _about(folder: Folder, model: ModelSettings, side: NDArray[np.uint8]) -> dict[str, Any]:
+    return {
+        "kind": model.kind,
+        "modality": model.modality,
+        "sizes": dict(model.sizes),
+        "training": asdict(model.training),
+        "trained_on": folder.name,
+        "simulated": folder.manifest.simulated,
+        "sources": {"train": int((side == TRAIN).sum()), "all": len(side)},
+        "code": __version__,
+    }
+
+
+def encode_sources(folder: Folder, name: str, *, force: bool = False) -> bool:
+    """Encode all usable sources (stage `encode/<name>`); False where it is fresh."""
+    record = made_from(folder, (f"inputs/{name}", f"train/{name}"), {})
+    if not force and is_fresh(folder, f"encode/{name}", record):
+        return False
+    base = f"models/{name}"
+    network, _ = read_network(
+        folder.file(f"{base}/model.safetensors"), folder.json(f"{base}/model.json")
+    )
+    means, sigmas = encode(network, load_observations(folder, name).arrays)
+    with write_stage(folder, f"encode/{name}", record) as writer:
+        writer.save_array(f"{base}/latents.npy", means)
+        writer.save_array(f"{base}/sigmas.npy", sigmas)
+    return True
+
+
+def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: bool = False) -> bool:
+    """Set blocks side by side and index them (stage `index/<name>`); False where it is fresh."""
+    space = settings.spaces[name]
+    parts = tuple(f"encode/{modality}" for modality in space.blocks.values())
+    rank = list(settings.spaces).index(name)
+    record = made_from(folder, parts, [asdict(space), rank])
+    if not force and is_fresh(folder, f"index/{name}", record):
+        return False
+    latents: dict[str, NDArray[np.float32]] = {}
+    sigmas: dict[str, NDArray[np.float32]] = {}
+    for block, modality in space.blocks.items():
+        rows = load_observations(folder, modality).rows
+        for target, file in ((latents, "latents"), (sigmas, "sigmas")):
+            values = folder.array(f"models/{modality}/{file}.npy")
+            spread = np.full((len(folder.catalog), values.shape[1]), np.nan, np.float32)
+            spread[rows] = values
+            target[block] = spread
+    with write_stage(folder, f"index/{name}", record) as writer:
+        save_space(
+            writer, name, latents, sigmas, title=space.title, models=space.blocks, rank=rank
+        )
+    return True
+
+
+def save_space(
+    writer: StageWriter,
+    name: str,
+    latents: Mapping[str, NDArray[np.float32]],
+    sigmas: Mapping[str, NDArray[np.float32]] | None = None,
+    *,
+    title: str,
+    models: Mapping[str, str],
+    rank: int = 0,
+    latent_names: tuple[str, ...] = (),
+) -> None:
+    """Write a space of blocks (N, k) each: latents, sigmas, scaling and similarity index."""
+    joined = np.hstack(list(latents.values()))
+    present = np.isfinite(joined).all(axis=1)
+    if present.sum() < 2:
+        raise LatentError(f"space {name!r}: fewer than two sources have all its blocks")
+    scaling = Scaling.fit(joined[present])
+    ends = np.cumsum([0, *(block.shape[1] for block in latents.values())]).tolist()
+    names = [f"{b}_{i}" for b, values in latents.items() for i in range(values.shape[1])]
+    writer.save_array(f"spaces/{name}/latents.npy", joined)
+    if sigmas:
+        writer.save_array(f"spaces/{name}/sigmas.npy", np.hstack(list(sigmas.values())))
+    writer.save_json(
+        f"spaces/{name}/space.json",
+        {
+            "rank": rank,
+            "title": title,
+            "blocks": dict(zip(latents, pairwise(ends), strict=True)),
+            "models": dict(models),
+            "latent_names": list(latent_names) or names,
+            "scaling": {"mean": scaling.mean.tolist(), "spread": scaling.spread.tolist()},
+        },
+    )
+    index = f"spaces/{name}/similarity.faiss"
+    write_index(make_index(scaling.apply(joined[present])), writer.path(index))
+    writer.add(index)
+
+
+def scaled_latents(folder: Folder, name: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the catalog rows that a space holds, and their z-scored latents."""
+    latents = folder.array(f"spaces/{name}/latents.npy")
+    scaling = folder.json(f"spaces/{name}/space.json")["scaling"]
+    rows = np.flatnonzero(np.isfinite(latents).all(axis=1))
+    fitted = Scaling(np.asarray(scaling["mean"]), np.asarray(scaling["spread"]))
+    return rows, fitted.apply(latents[rows]).astype(np.float32)
+
+
+def make_map(
+    folder: Folder,
+    settings: MapSettings,
+    name: str,
+    *,
+    force: bool = False,
+    report: Report = silent,
+) -> bool:
+    """Project a space by UMAP (stage `map/<name>`); False where it is fresh."""
+    record = made_from(folder, (f"index/{name}",), asdict(settings))
+    if not force and is_fresh(folder, f"map/{name}", record):
+        return False
+    report(f"map {name}", 0, 0, "umap")
+    about, coordinates = map_of(folder.array(f"spaces/{name}/latents.npy"), settings)
+    with write_stage(folder, f"map/{name}", record) as writer:
+        save_map(writer, name, "umap", coordinates, about)
+    return True
+
+
+def map_of(
+    latents: NDArray[np.float32], settings: MapSettings
+) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    """Return what was done and the UMAP of the z-scored latents, (N, 2), NaN where they are."""
+    present = np.isfinite(latents).all(axis=1)
+    z = Scaling.fit(latents[present]).apply(latents[present])
+    coordinates = np.full((len(latents), 2), np.nan, np.float32)
+    coordinates[present] = umap_coordinates(z, settings)
+    return {"method": "umap", **asdict(settings)}, coordinates
+
+
+def save_map(
+    writer: StageWriter,
+    space: str,
+    projection: str,
+    coordinates: NDArray[np.float32],
+    settings: Mapping[str, Any],
+) -> None:
+    """Write a map in catalog order (N, 2) and its copy sorted for drawing."""
+    base = f"spaces/{space}/projections/{projection}"
+    drawing = sort_for_drawing(coordinates)
+    writer.save_array(f"{base}/coordinates.npy", coordinates)
+    for part in ("order", "x", "y", "offsets"):
+        writer.save_array(f"{base}/{part}.npy", getattr(drawing, part))
+    writer.save_json(
+        f"{base}/projection.json",
+        {"extent": list(drawing.extent), "settings": dict(settings)},
+    )
