@@ -47,62 +47,77 @@ def quantiles(values: NDArray[np.floating]) -> dict[str, float | int | None]:
     return {"p16": low, "p50": middle, "p84": high, "sources": len(finite)}
 
 
-def label_agreement(
-    z: NDArray[np.floating], labels: NDArray[np.object_], *, seed: int = 0
-) -> dict[str, Any] | None:
-    """Return k-nearest-neighbor class agreement, k = 10 and 5-fold stratified, in percent.
+def fold_neighbors(z: NDArray[np.floating], *, seed: int = 0) -> NDArray[np.int64] | None:
+    """Return each row's 10 nearest rows of the other folds, (M, 10); None for too few rows.
 
-    Uniform vote in the z-scored latents, as in the published figures (huijse-2025.md, 6.1).
-    Classes below SMALLEST_CLASS sources are left out and counted. None where fewer than two
-    classes remain.
+    Five shuffled folds: a row is judged by rows that share no fold with it. One search serves
+    every label and every number of the same rows.
     """
-    from sklearn.metrics import f1_score
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.model_selection import KFold
 
-    names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    kept = counts[codes] >= SMALLEST_CLASS
-    if len(np.unique(codes[kept])) < 2:
+    if len(z) < FOLDS * NEIGHBORS:
         return None
-    truth = codes[kept]
-    model = make_pipeline(StandardScaler(), KNeighborsClassifier(NEIGHBORS))
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    said = cross_val_predict(model, z[kept], truth, cv=folds)
+    nearest = np.empty((len(z), NEIGHBORS), np.int64)
+    for others, fold in KFold(FOLDS, shuffle=True, random_state=seed).split(z):
+        found, _ = nearest_neighbors(z[others], NEIGHBORS, z[fold])
+        nearest[fold] = others[found]
+    return nearest
+
+
+def common_classes(labels: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Return where a label is known and its class has at least SMALLEST_CLASS sources, (M,)."""
+    known = np.array([isinstance(label, str) and label != "" for label in labels], bool)
+    _, codes, counts = np.unique(
+        np.where(known, labels, "").astype(str), return_inverse=True, return_counts=True
+    )
+    return known & (counts[codes] >= SMALLEST_CLASS)
+
+
+def label_agreement(
+    nearest: NDArray[np.int64], labels: NDArray[np.object_]
+) -> dict[str, Any] | None:
+    """Return how often the vote of 10 latent neighbors gives a source's own class, in percent.
+
+    Uniform vote, ties to the first class in alphabetical order, as in the published figures
+    (huijse-2025.md, 6.1). None where there is only one class.
+    """
+    names, truth = np.unique(labels.astype(str), return_inverse=True)
+    if len(names) < 2:
+        return None
+    ballot = np.arange(len(truth))[:, None] * len(names) + truth[nearest]
+    votes = np.bincount(ballot.ravel(), minlength=len(truth) * len(names))
+    said = votes.reshape(len(truth), len(names)).argmax(axis=1)
+    hits, asked, answered = (
+        np.bincount(codes, minlength=len(names)) for codes in (truth[said == truth], truth, said)
+    )
+    f1 = 2 * hits / np.maximum(asked + answered, 1)
     return {
         "accuracy_percent": 100 * float((said == truth).mean()),
-        "macro_f1_percent": 100 * float(f1_score(truth, said, average="macro")),
+        "macro_f1_percent": 100 * float(f1.mean()),
         "neighbors": NEIGHBORS,
         "folds": FOLDS,
-        "sources": int(kept.sum()),
-        "left_out": int((~kept).sum()),
+        "sources": len(truth),
         "recall_percent": {
-            str(names[c]): 100 * float((said[truth == c] == c).mean()) for c in np.unique(truth)
+            str(name): 100 * float(h / n) for name, h, n in zip(names, hits, asked, strict=True)
         },
     }
 
 
 def value_agreement(
-    z: NDArray[np.floating], values: NDArray[np.floating], *, seed: int = 0
+    nearest: NDArray[np.int64], truth: NDArray[np.floating]
 ) -> dict[str, Any] | None:
-    """Return how well the mean of 10 latent neighbors predicts a number, 5-fold."""
-    from sklearn.model_selection import KFold, cross_val_predict
-    from sklearn.neighbors import KNeighborsRegressor
-
-    known = np.isfinite(values)
-    if known.sum() < FOLDS * NEIGHBORS or np.ptp(values[known]) == 0:
+    """Return how well the mean of 10 latent neighbors gives a source's number: MAE, RMSE, R^2."""
+    truth = np.asarray(truth, np.float64)
+    if np.ptp(truth) == 0:
         return None
-    truth = np.asarray(values[known], np.float64)
-    folds = KFold(FOLDS, shuffle=True, random_state=seed)
-    said = cross_val_predict(KNeighborsRegressor(NEIGHBORS), z[known], truth, cv=folds)
+    residual = truth[nearest].mean(axis=1) - truth
     return {
-        "mae": float(np.abs(said - truth).mean()),
-        "rmse": float(np.sqrt(((said - truth) ** 2).mean())),
-        "r2": float(1 - ((said - truth) ** 2).sum() / ((truth - truth.mean()) ** 2).sum()),
+        "mae": float(np.abs(residual).mean()),
+        "rmse": float(np.sqrt((residual**2).mean())),
+        "r2": float(1 - (residual**2).sum() / ((truth - truth.mean()) ** 2).sum()),
         "neighbors": NEIGHBORS,
         "folds": FOLDS,
-        "sources": int(known.sum()),
+        "sources": len(truth),
     }
 
 

@@ -13,7 +13,9 @@ from latent_core.catalog import Catalog, Column
 from latent_core.config import SplitSettings
 from latent_core.encoding import decode, load_observations, read_network
 from latent_core.evaluation import (
+    common_classes,
     flux_residuals,
+    fold_neighbors,
     label_agreement,
     map_quality,
     quantiles,
@@ -92,15 +94,27 @@ def label_columns(catalog: Catalog) -> tuple[Column, ...]:
 def _agreement(
     catalog: Catalog, rows: NDArray[np.int64], z: NDArray[np.floating]
 ) -> dict[str, Any]:
+    """Return agreement by column; columns known for the same rows share one neighbor search."""
+    searched: dict[bytes, NDArray[np.int64] | None] = {}
+
+    def neighbors(known: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+        key = known.tobytes()
+        if key not in searched:
+            searched[key] = fold_neighbors(z[known])
+        return searched[key]
+
     found: dict[str, Any] = {}
     for column in label_columns(catalog):
-        labels = catalog.frame[column.name].iloc[rows]
-        known = labels.notna().to_numpy()
-        found[column.name] = label_agreement(z[known], labels[known].astype(str).to_numpy())
+        labels = catalog.frame[column.name].iloc[rows].to_numpy(object)
+        known = common_classes(labels)
+        if (nearest := neighbors(known)) is not None:
+            found[column.name] = label_agreement(nearest, labels[known])
     for name in STELLAR_PARAMETERS:
         if name in catalog.frame:
             values = catalog.frame[name].iloc[rows].to_numpy(np.float64)
-            found[name] = value_agreement(z, values)
+            known = np.isfinite(values)
+            if (nearest := neighbors(known)) is not None:
+                found[name] = value_agreement(nearest, values[known])
     return {name: figure for name, figure in found.items() if figure is not None}
 
 

@@ -152,8 +152,10 @@ class LatentSpace:
         self.bundle, self.name = bundle, name
         self._about: dict[str, Any] = bundle.folder.json(self._file("space.json"))
         self.latents: NDArray[np.float32] = bundle.folder.array(self._file("latents.npy"))
-        self.blocks = {n: slice(*ends) for n, ends in self._about["blocks"].items()}
-        self.models: dict[str, str] = self._about["models"]
+        in_order = sorted(self._about["blocks"].items(), key=lambda block: block[1])
+        self.blocks = {name: slice(*ends) for name, ends in in_order}
+        made_by = self._about["models"]
+        self.models: dict[str, str] = {n: made_by[n] for n in self.blocks if n in made_by}
         self.latent_names: tuple[str, ...] = tuple(self._about["latent_names"])
         self.scaling = Scaling(
             np.asarray(self._about["scaling"]["mean"]),
