@@ -1,0 +1,97 @@
+"""One modality of one source or latent point: a heading, its curves or its two heat maps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import panel as pn
+
+from dashboard.curves import CurvePlot, GridPlot, brightest, ink
+from dashboard.limits import safe_text as safe
+from dashboard.markup import html_pane
+from latent_core.modalities import Curve, Grid
+
+Drawn = Sequence[Curve | Grid]
+MODALITY_TITLES = {
+    "xp_coefficients": "XP spectrum",
+    "xp_samples": "XP spectrum",
+    "folded": "folded light curve",
+    "dmdt": "dm-dt histogram",
+}
+
+
+def modality_title(name: str) -> str:
+    """Return what a person calls a modality."""
+    return MODALITY_TITLES.get(name, name)
+
+
+def heading_html(title: str, chi2: float, observed: Drawn, decoded: Drawn) -> str:
+    """Return the line above a plot: title, key of the marks that are there, chi2."""
+    keys = []
+    if observed:
+        keys.append("● observed")
+    if decoded:
+        keys.append("<b>—</b> decoded ± scatter" if _curves(decoded) else "decoded")
+    if math.isfinite(chi2):
+        keys.append(f"χ²/n {chi2:.2f}")
+    marks = "".join(f'<span class="key">{key}</span>' for key in keys)
+    return f"<h3>{safe(title)}<small>{marks}</small></h3>"
+
+
+def _curves(drawn: Drawn) -> list[Curve]:
+    return [part for part in drawn if isinstance(part, Curve)]
+
+
+def _grids(drawn: Drawn) -> list[Grid]:
+    return [part for part in drawn if isinstance(part, Grid)]
+
+
+class ModalityCard(pn.viewable.Viewer):
+    """Draws what `observed` and `decoded` return of one modality, whatever it is."""
+
+    def __init__(self, title: str, *, dark: bool = False, simulated: bool = False) -> None:
+        super().__init__()
+        self.title = title
+        self.mark = ", simulated" if simulated else ""
+        colours = ink(dark)
+        self.plot = CurvePlot(colours, title=f"{title}{self.mark}" if simulated else "")
+        self.maps = (GridPlot(colours), GridPlot(colours))
+        self._head = html_pane(margin=(6, 8, 0, 8))
+        self._main = pn.pane.Bokeh(self.plot.figure, margin=(0, 4))
+        self._residual = pn.pane.Bokeh(self.plot.residual, margin=(0, 4))
+        self._maps = pn.Row(
+            *(pn.pane.Bokeh(m.figure, margin=(0, 2)) for m in self.maps), visible=False
+        )
+        self._layout = pn.Column(self._head, self._main, self._residual, self._maps)
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return heading and plots."""
+        return self._layout
+
+    def paint(self, dark: bool) -> None:
+        """Take the colours of a theme."""
+        for plot in (self.plot, *self.maps):
+            plot.paint(ink(dark))
+
+    def show(self, observed: Drawn, decoded: Drawn, *, message: str = "") -> None:
+        """Replace what is drawn; `message` fills the place where there is nothing."""
+        grids = bool(_grids(observed) or _grids(decoded))
+        self._main.visible = not grids
+        self._maps.visible = grids
+        if grids:
+            chi2 = float("nan")
+            self._show_grids(_grids(observed), _grids(decoded))
+        else:
+            chi2 = self.plot.show(_curves(observed), _curves(decoded), message=message)
+        self._residual.visible = math.isfinite(chi2)
+        self._head.object = heading_html(self.title, chi2, observed, decoded)
+
+    def _show_grids(self, observed: list[Grid], decoded: list[Grid]) -> None:
+        high = brightest([*observed, *decoded])
+        for plot, grids, word in zip(
+            self.maps, (observed, decoded), ("observed", "decoded"), strict=True
+        ):
+            there = grids[0] if grids else None
+            title = f"{word}{self.mark}" if there else f"no {word} map"
+            plot.show(there, title, high)

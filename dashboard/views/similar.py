@@ -1,0 +1,217 @@
+"""Sources most like the current one, by distance in latent space with a weight for each block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import panel as pn
+from bokeh.models.widgets.tables import NumberFormatter
+from numpy.typing import NDArray
+
+from dashboard.controls import bar_formatter, button, checkbox, member_table, select, slider
+from dashboard.lazy import LazyView, class_texts
+from dashboard.limits import within
+from dashboard.markup import html_pane, sentence
+from dashboard.state import ExplorerState
+from latent_core import LatentSpace
+from latent_core.errors import LatentError
+
+COUNTS = (10, 24, 50)
+ID, RANK = "source_id", "#"
+
+
+def hit_table(
+    hits: pd.DataFrame, frame: pd.DataFrame, class_column: str | None, magnitude: str | None
+) -> pd.DataFrame:
+    """Return what the list shows: rank, id as text, class, G, distance and one column a block."""
+    rows = hits["row"].to_numpy()
+    shown: dict[str, Any] = {RANK: np.arange(1, len(hits) + 1)}
+    shown[ID] = [str(i) for i in hits["source_id"]]
+    if class_column:
+        shown["class"] = class_texts(frame[class_column].iloc[rows])
+    if magnitude:
+        shown["G"] = frame[magnitude].to_numpy()[rows]
+    shown["distance"] = hits["distance"].to_numpy()
+    for name in hits.columns:
+        if name.startswith("distance_"):
+            shown[name.removeprefix("distance_")] = hits[name].to_numpy()
+    return pd.DataFrame(shown)
+
+
+def search_sentence(searched: int, space: LatentSpace) -> str:
+    """Say what was searched, where and how."""
+    dimensions = len(space.latent_names)
+    return (
+        f"Exact: searched {searched:,} of {len(space.present):,} sources "
+        f"in {dimensions}-D latent space (never on the map)."
+    )
+
+
+class SimilarView(LazyView):
+    """A numbered list of hits; stepping through it moves the card, not the query."""
+
+    def __init__(self, state: ExplorerState) -> None:
+        super().__init__(state, ("bundle_name", "space_name", "current_row", "selection"))
+        self.query = -1
+        self._stepping = False
+        self._sliders_of: tuple[str, str] | None = None
+        self._make_controls()
+        self.sliders: dict[str, Any] = {}
+        self._slider_box = pn.FlexBox(margin=(0, 2))
+        self.title, self.summary = html_pane(margin=(6, 8, 0, 8)), html_pane()
+        self.list = member_table(height=430)
+        self.list.on_click(self._clicked)
+        self._body = pn.Column(
+            self.title,
+            self._slider_box,
+            pn.Row(self.count, self.only_selection, self.other_class, margin=(0, 4)),
+            self.summary,
+            pn.Row(self.back, self.earlier, self.later, self.here, self.keep, margin=(0, 4)),
+            self.list,
+            visible=False,
+        )
+        self._layout = pn.Column(self.notice, self._body, sizing_mode="stretch_width")
+
+    def _make_controls(self) -> None:
+        self.count = select("hits", list(COUNTS), value=24, width=72)
+        self.only_selection = checkbox("only the selection")
+        self.other_class = checkbox("not its own class")
+        for widget in (self.count, self.only_selection, self.other_class):
+            widget.param.watch(self._asked, "value")
+        self.back = button("Back", on_click=lambda _: self._step_to(self.query))
+        self.earlier = button("‹", description="earlier hit", on_click=lambda _: self._step(-1))
+        self.later = button("›", description="next hit", on_click=lambda _: self._step(1))
+        self.here = button("Search from here", on_click=lambda _: self._search_from_here())
+        self.keep = button("Select hits", on_click=lambda _: self._select_hits())
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return controls and list."""
+        self.refresh()
+        return self._layout
+
+    def _changed(self, *events: Any) -> None:
+        names = {event.name for event in events}
+        if names == {"selection"} and not self.only_selection.value:
+            return
+        if self._stepping and names == {"current_row"}:
+            self._enable_buttons()
+            return
+        super()._changed(*events)
+
+    def _asked(self, *_: Any) -> None:
+        self._stale = True
+        self.refresh()
+
+    def _draw(self) -> None:
+        state = self.state
+        if self.query < 0 or not self._still_listed():
+            self.query = state.current_row
+        there = 0 <= self.query < state.size
+        self._body.visible = there
+        self.say("" if there else "Click a source on the map to search for sources like it.")
+        if there:
+            self._make_sliders()
+            self._search()
+
+    def _still_listed(self) -> bool:
+        """Whether the open card belongs to the list: then the query stays."""
+        hits, row = self.state.hits, self.state.current_row
+        return row == self.query or (hits is not None and row in set(hits["row"]))
+
+    def _make_sliders(self) -> None:
+        space, key = self.state.space, (self.state.bundle_name, self.state.space_name)
+        if self._sliders_of == key:
+            return
+        self._sliders_of, self.sliders = key, {}
+        if len(space.blocks) > 1:
+            self.sliders = {name: self._slider(name) for name in space.blocks}
+        self._slider_box.objects = list(self.sliders.values())
+
+    def _slider(self, block: str) -> Any:
+        weight = slider(f"{block} weight", 0.0, 2.0, 1.0, step=0.05, width=110, margin=(0, 10))
+        weight.param.watch(self._asked, "value")
+        return weight
+
+    def _where(self) -> NDArray[np.bool_]:
+        state = self.state
+        allowed = np.zeros(state.size, bool)
+        allowed[state.space.present] = True
+        allowed[self.query] = False
+        if self.only_selection.value:
+            allowed &= state.selection
+        if self.other_class.value and self.class_column:
+            names = class_texts(state.frame[self.class_column])
+            allowed &= names != names[self.query]
+        return allowed
+
+    def _search(self) -> None:
+        state = self.state
+        source_id = int(state.bundle.folder.catalog.source_id[self.query])
+        self.title.object = sentence(f"Most like {source_id}:")
+        weights = {n: within(s.value, 0, 2, "weight") for n, s in self.sliders.items()}
+        where = self._where()
+        count = int(self.count.value) if self.count.value in COUNTS else COUNTS[1]
+        try:
+            hits = state.space.similar(source_id, count, weights=weights or None, where=where)
+        except LatentError:
+            state.hits = None
+            self.list.value = pd.DataFrame()
+            raise
+        self.summary.object = sentence(search_sentence(int(where.sum()), state.space))
+        self._fill(hits)
+        state.hits = hits
+        self._enable_buttons()
+
+    def _fill(self, hits: pd.DataFrame) -> None:
+        shown = hit_table(hits, self.state.frame, self.class_column, self.magnitude_column)
+        formatters: dict[str, Any] = {ID: {"type": "plaintext"}, "class": {"type": "plaintext"}}
+        formatters |= {name: NumberFormatter(format="0.00") for name in ("G", "distance")}
+        widths: dict[str, Any] = {RANK: 26, ID: 136, "class": 56, "G": 46, "distance": 52}
+        blocks = list(shown.columns[list(shown.columns).index("distance") + 1 :])
+        if len(blocks) < 2:
+            shown = shown.drop(columns=blocks)
+            blocks = []
+        longest = max((float(shown[name].max()) for name in blocks if len(shown)), default=1.0)
+        for name in blocks:
+            formatters[name] = bar_formatter(longest)
+            widths[name] = 30 if len(blocks) > 2 else 44
+        self.list.param.update(value=shown, formatters=formatters, widths=widths)
+
+    def _clicked(self, event: Any) -> None:
+        self._step_to_hit(int(event.row))
+
+    def _step_to_hit(self, place: int) -> None:
+        hits = self.state.hits
+        if hits is not None and 0 <= place < len(hits):
+            self._step_to(int(hits["row"].iloc[place]))
+
+    def _step(self, by: int) -> None:
+        hits = self.state.hits
+        if hits is None:
+            return
+        places = np.flatnonzero(hits["row"].to_numpy() == self.state.current_row)
+        now = int(places[0]) if len(places) else -1
+        self._step_to_hit(min(max(now + by, 0), len(hits) - 1))
+
+    def _step_to(self, row: int) -> None:
+        """Open another card and keep the list."""
+        self._stepping = True
+        try:
+            self.state.current_row = row
+        finally:
+            self._stepping = False
+        self._enable_buttons()
+
+    def _search_from_here(self) -> None:
+        self.query = self.state.current_row
+        self._asked()
+
+    def _enable_buttons(self) -> None:
+        away = self.state.current_row != self.query
+        self.back.disabled = self.here.disabled = not away
+
+    def _select_hits(self) -> None:
+        if self.state.hits is not None and len(self.state.hits):
+            self.state.select(self.state.hits["row"].to_numpy(np.int64))

@@ -1,0 +1,207 @@
+"""The card of the current source: who it is, what was measured, what its latents decode to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import panel as pn
+import panel_material_ui as pmui
+
+from dashboard.cards import ModalityCard, modality_title
+from dashboard.controls import button
+from dashboard.lazy import LazyView
+from dashboard.light_curve import PHOTOMETRY, LightCurveCard
+from dashboard.limits import safe_text as safe
+from dashboard.markup import (
+    badge,
+    cell,
+    facts,
+    folded_away,
+    html_pane,
+    is_missing,
+    links,
+    sentence,
+)
+from dashboard.state import ExplorerState
+from latent_core.catalog import SOURCE_ID, Column
+
+FIRST = (
+    "macro_class",
+    "best_class_name",
+    "class_label",
+    "label",
+    "best_class_score",
+    "phot_g_mean_mag",
+    "magnitude_mean",
+    "bp_rp",
+    "period_d",
+    "frequency",
+    "amplitude",
+    "teff",
+    "logg",
+    "fe_h",
+    "m_h",
+    "alpha_m",
+)
+_COPY = """
+const text = box.value
+if (navigator.clipboard) { navigator.clipboard.writeText(text) } else {
+  const area = document.createElement('textarea')
+  area.value = text; document.body.appendChild(area); area.select()
+  document.execCommand('copy'); area.remove()
+}
+"""
+_MISSING = {
+    "xp_coefficients": "no XP spectrum for this source",
+    "xp_samples": "no XP spectrum for this source",
+    "folded": "no epoch photometry for this source",
+    "dmdt": "no epoch photometry for this source",
+}
+NO_MODEL = "This bundle holds imported latents and no model: nothing can be decoded."
+
+
+def missing_sentence(modality: str) -> str:
+    """Name the modality that a source lacks."""
+    return _MISSING.get(modality, f"no {modality_title(modality)} for this source")
+
+
+def split_columns(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the columns to show first and all others; errors ride with their values."""
+    known = set(names)
+    shown = [n for n in names if n != SOURCE_ID and not _is_error_of_another(n, known)]
+    first = [name for name in FIRST if name in known]
+    return first, [name for name in shown if name not in first]
+
+
+def _is_error_of_another(name: str, known: set[str]) -> bool:
+    return name.endswith("_err") and name.removesuffix("_err") in known
+
+
+def fact_pairs(row: Mapping[str, Any], columns: Sequence[Column]) -> Iterator[tuple[str, str]]:
+    """Yield label and value of each column, with its error where the catalog has one."""
+    for column in columns:
+        yield (
+            column.label or column.name,
+            cell(row[column.name], column, row.get(f"{column.name}_err")),
+        )
+
+
+def outside_links(source_id: int, ra: float | None, dec: float | None) -> list[tuple[str, str]]:
+    """Return name and address of this source elsewhere, by id and, where known, by position."""
+    query = "SELECT * FROM gaiadr3.gaia_source WHERE source_id = " + str(source_id)
+    targets = [
+        (
+            "Gaia archive",
+            "https://gea.esac.esa.int/tap-server/tap/sync?REQUEST=doQuery&LANG=ADQL"
+            f"&FORMAT=json&QUERY={quote(query)}",
+        ),
+        (
+            "SIMBAD",
+            f"https://simbad.cds.unistra.fr/simbad/sim-id?Ident=Gaia+DR3+{source_id}",
+        ),
+    ]
+    if ra is None or dec is None:
+        return targets
+    place = quote(f"{ra:.7f} {dec:+.7f}")
+    return [
+        *targets,
+        ("ESASky", f"https://sky.esa.int/esasky/?target={place}&cooframe=J2000&fov=0.05"),
+        ("Aladin", f"https://aladin.cds.unistra.fr/AladinLite/?target={place}&fov=0.05"),
+    ]
+
+
+def _position(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    ra, dec = row.get("ra"), row.get("dec")
+    if is_missing(ra) or is_missing(dec):
+        return None, None
+    return float(ra or 0), float(dec or 0)
+
+
+class SourceView(LazyView):
+    """Facts, observed and decoded curves of `state.current_row`."""
+
+    def __init__(self, state: ExplorerState) -> None:
+        super().__init__(state, ("bundle_name", "space_name", "current_row"))
+        self._id_text = pmui.TextInput(value="", visible=False)
+        self.copy = button("Copy id")
+        self.copy.js_on_click(args={"box": self._id_text}, code=_COPY)
+        self.head = html_pane(sizing_mode=None, margin=(6, 8, 2, 8))
+        self.facts = html_pane()
+        self.no_model = html_pane(sentence(NO_MODEL), visible=False)
+        self.cards: dict[str, ModalityCard | LightCurveCard] = {}
+        self._cards_of = ""
+        self._plots = pn.Column(sizing_mode="stretch_width")
+        self._body = pn.Column(
+            pn.Row(self.head, self.copy, self._id_text),
+            self.facts,
+            self.no_model,
+            self._plots,
+            visible=False,
+        )
+        self._layout = pn.Column(self.notice, self._body, sizing_mode="stretch_width")
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return the card."""
+        self.refresh()
+        return self._layout
+
+    def _draw(self) -> None:
+        row = self.state.current_row
+        self._body.visible = 0 <= row < self.state.size
+        if not self._body.visible:
+            self.say("Click a source on the map, or search for an id (/), to open its card.")
+            return
+        self.say("")
+        self._draw_facts(row)
+        self._make_cards()
+        for name, card in self.cards.items():
+            card.paint(self.dark)
+            self.guard(self._draw_card, name, card, row)
+        self.no_model.visible = not self.state.bundle.model_names
+
+    def _draw_facts(self, row: int) -> None:
+        bundle = self.state.bundle
+        record: dict[str, Any] = self.state.frame.iloc[row].to_dict()
+        source_id = int(bundle.folder.catalog.source_id[row])
+        self._id_text.value = str(source_id)
+        name = "source" if bundle.simulated else "Gaia DR3"
+        mark = badge("SIMULATED") if bundle.simulated else ""
+        self.head.object = f'<span class="id">{safe(name)} {source_id}</span>{mark}'
+        first, others = split_columns([str(n) for n in self.state.frame.columns])
+        describe = bundle.folder.catalog.column
+        parts = [facts(fact_pairs(record, [describe(n) for n in first]))]
+        if others:
+            more = facts(fact_pairs(record, [describe(n) for n in others]))
+            parts.append(folded_away(f"{len(others)} more columns", more))
+        if not bundle.simulated:
+            parts.append(f"<p>{links(outside_links(source_id, *_position(record)))}</p>")
+        self.facts.object = "".join(parts)
+
+    def _make_cards(self) -> None:
+        """Build plots once a bundle; a new source only replaces their data."""
+        bundle = self.state.bundle
+        if self._cards_of == self.state.bundle_name:
+            return
+        self._cards_of = self.state.bundle_name
+        names = list(bundle.model_names)
+        if PHOTOMETRY in bundle.products and "folded" not in names:
+            names.append("folded")
+        self.cards = {name: self._card(name) for name in names}
+        self._plots.objects = list(self.cards.values())
+
+    def _card(self, name: str) -> ModalityCard | LightCurveCard:
+        simulated = self.state.bundle.simulated
+        if name == "folded":
+            return LightCurveCard(self.state.bundle, dark=self.dark, simulated=simulated)
+        return ModalityCard(modality_title(name), dark=self.dark, simulated=simulated)
+
+    def _draw_card(self, name: str, card: ModalityCard | LightCurveCard, row: int) -> None:
+        bundle = self.state.bundle
+        if isinstance(card, LightCurveCard):
+            card.show_row(row)
+            return
+        observed = bundle.observed(row, name)
+        decoded = bundle.reconstructed(row, name)
+        card.show(observed, decoded, message=missing_sentence(name))
