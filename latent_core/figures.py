@@ -22,6 +22,8 @@ from latent_core.evaluation import (
     reconstruction_chi,
     value_agreement,
 )
+from latent_core.modalities import Constants, Observations
+from latent_core.products import XpSampled, load_product
 from latent_core.stages import is_fresh, made_from, scaled_latents
 from latent_core.training import SPLIT_NAMES, TEST, split_of
 
@@ -140,7 +142,7 @@ def measure_model(folder: Folder, name: str, split: SplitSettings) -> dict[str, 
     if name == "xp_coefficients":
         held_out = side == TEST
         figures["flux_residual_percent_held_out"] = _flux(
-            observations.arrays["x"][held_out], mean[held_out], constants
+            folder, observations, mean, held_out, constants
         )
     return figures
 
@@ -164,12 +166,26 @@ def decode_at(
     return np.vstack(means), np.vstack(scatters)
 
 
-def _flux(x: NDArray, mean: NDArray[np.float32], constants: Any) -> dict[str, Any]:
+def _flux(
+    folder: Folder,
+    observations: Observations,
+    mean: NDArray[np.float32],
+    held_out: NDArray[np.bool_],
+    constants: Constants,
+) -> dict[str, Any]:
+    """Compare decoded with sampled spectra where the bundle has them, else with coefficients."""
     from latent_core.modalities.xp_operator import load_operator
 
     operator = load_operator()
     matrix = operator.calibrate * constants["spread"]
     zero = operator.calibrate @ constants["mean"]
-    observed, decoded = (np.asarray(v, np.float64) @ matrix.T + zero for v in (x, mean))
+    decoded = np.asarray(mean[held_out], np.float64) @ matrix.T + zero
+    sampled = load_product(folder, XpSampled)
+    if isinstance(sampled, XpSampled) and len(sampled.rows) == len(folder.catalog):
+        g_flux = observations.scales[held_out, :1]
+        observed = np.asarray(sampled.flux[observations.rows[held_out]], np.float64) / g_flux
+    else:
+        x = np.asarray(observations.arrays["x"][held_out], np.float64)
+        observed = x @ matrix.T + zero
     residuals = flux_residuals(observed, decoded, operator.wavelength_nm, FLUX_RANGES_NM)
-    return {**residuals, "sources": len(x)}
+    return {**residuals, "sources": int(held_out.sum())}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION, TEST = 0, 1, 2
 SPLIT_NAMES = ("train", "validation", "test")
 WARM_UP = 0.05
+CHECKPOINT_SECONDS = 5.0
 Progress = Callable[[int, int, str], None]
 
 
@@ -139,7 +140,7 @@ def _epochs(
         progress(epoch.epoch, settings.epochs, f"validation loss {epoch.validation:.3f}")
         if epoch.epoch - 1 - run.best_epoch >= settings.patience:
             break
-        if checkpoint is not None and time.monotonic() - saved > 5:
+        if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save_checkpoint(run, checkpoint)
             saved = time.monotonic()
 

@@ -1,0 +1,92 @@
+"""Training: the split, early stopping, and a killed run that ends in the same weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from latent_core.config import SplitSettings, TrainingSettings
+from latent_core.errors import LatentError
+from latent_core.models import make_model
+from latent_core.training import TEST, TRAIN, VALIDATION, split_of, train
+
+SIZES = {"size": 12, "latents": 2, "body": "residual", "width": 16, "depth": 1}
+ROWS = 400
+
+
+def data():
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(ROWS, 2))
+    x = np.tanh(hidden @ rng.normal(size=(2, 12))) + rng.normal(0, 0.05, (ROWS, 12))
+    return {"x": x.astype(np.float32), "error": np.full((ROWS, 12), 0.05, np.float32)}
+
+
+def network():
+    torch.manual_seed(5)
+    return make_model("scatter", **SIZES)
+
+
+SIDE = split_of(np.arange(ROWS, dtype=np.int64), SplitSettings())
+SETTINGS = TrainingSettings(epochs=8, batch=64, learning_rate=3e-3, patience=50)
+
+
+class KilledError(Exception):
+    """Stands for a kill in the middle of a run."""
+
+
+def kill_after(epochs):
+    def progress(epoch, _total, _text):
+        if epoch == epochs:
+            raise KilledError
+
+    return progress
+
+
+def test_split_is_stable_has_the_asked_shares_and_ignores_order():
+    ids = np.random.default_rng(0).integers(0, 2**63 - 1, 50_000)
+    side = split_of(ids, SplitSettings(test=0.2, validation=0.1))
+    shares = [np.mean(side == s) for s in (TRAIN, VALIDATION, TEST)]
+    np.testing.assert_allclose(shares, [0.7, 0.1, 0.2], atol=0.01)
+    np.testing.assert_array_equal(split_of(ids[::-1], SplitSettings()), side[::-1])
+    assert split_of(np.array([4295806720]), SplitSettings()).tolist() == [0]
+
+
+def test_training_learns_and_keeps_the_best_weights():
+    model = network()
+    history = train(model, data(), SIDE, SETTINGS)
+    assert history[-1].train < history[0].train - 1
+    best = min(history, key=lambda epoch: epoch.validation)
+    held = {n: torch.from_numpy(a) for n, a in data().items()}
+    from latent_core.training import validation_loss
+
+    again = validation_loss(model, held, torch.from_numpy(np.flatnonzero(SIDE == VALIDATION)), 1.0)
+    np.testing.assert_allclose(again[0], best.validation, rtol=1e-6)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr("latent_core.training.CHECKPOINT_SECONDS", 0.0)
+    undisturbed = network()
+    history = train(undisturbed, data(), SIDE, SETTINGS)
+    checkpoint = tmp_path / "run.safetensors"
+    with pytest.raises(KilledError):
+        train(network(), data(), SIDE, SETTINGS, checkpoint=checkpoint, progress=kill_after(4))
+    assert checkpoint.is_file()
+    resumed = network()
+    continued = train(resumed, data(), SIDE, SETTINGS, checkpoint=checkpoint)
+    assert continued == history
+    for name, tensor in undisturbed.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+    assert not checkpoint.exists()
+
+
+def test_patience_stops_early():
+    stopped = train(network(), data(), SIDE, TrainingSettings(epochs=60, batch=64, patience=2))
+    losses = [epoch.validation for epoch in stopped]
+    assert len(stopped) == 60 or len(stopped) - 1 - int(np.argmin(losses)) == 2
+
+
+def test_too_few_sources_are_refused():
+    few = {name: array[:3] for name, array in data().items()}
+    with pytest.raises(LatentError, match="too few"):
+        train(network(), few, np.zeros(3, np.uint8), SETTINGS)
