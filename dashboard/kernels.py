@@ -1,0 +1,146 @@
+"""Compiled passes of the raster: which layer a point belongs to, and counts -> colours.
+
+All arrays are (height, width), row 0 at the bottom; colours leave as RGBA packed in uint32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+GREY_ALPHA = 64  # 25 % of 255
+UNSELECTED_RGB = (138, 143, 152)
+
+
+@numba.njit(cache=True, nogil=True)
+def sort_layers(
+    codes: Any, order: Any, shown: Any, selected: Any, has_selection: bool, colours: int
+) -> Any:
+    """Return the layer of each point in drawing order, (P,) like `codes`.
+
+    0..colours - 1 keep their colour, `colours` is unselected, `colours + 1` is not shown.
+    """
+    layers = np.empty_like(codes)
+    for i in range(len(codes)):
+        row = order[i]
+        if not shown[row]:
+            layers[i] = colours + 1
+        elif has_selection and not selected[row]:
+            layers[i] = colours
+        else:
+            layers[i] = codes[i]
+    return layers
+
+
+@numba.njit(cache=True, nogil=True)
+def majority(planes: Any, colours: int) -> Any:
+    """Return the most frequent layer of each pixel (-1 where empty) and its coloured count."""
+    height, width = planes.shape[0], planes.shape[1]
+    best = np.full((height, width), -1, np.int16)
+    total = np.zeros((height, width), np.uint32)
+    for i in range(height):
+        for j in range(width):
+            most, where, count = 0, -1, 0
+            for k in range(colours):
+                n = planes[i, j, k]
+                if n:
+                    count += n
+                    if n > most:
+                        most, where = n, k
+            best[i, j] = where
+            total[i, j] = count
+    return best, total
+
+
+@numba.njit(cache=True, nogil=True)
+def compose(best: Any, alpha: Any, total: Any, grey: Any, palette: Any) -> Any:
+    """Colour each pixel by its layer; unselected counts lie beneath in grey."""
+    height, width = best.shape
+    picture = np.zeros((height, width), np.uint32)
+    under = np.uint32(138 | (143 << 8) | (152 << 16) | (64 << 24))
+    top = len(alpha) - 1
+    for i in range(height):
+        for j in range(width):
+            k = best[i, j]
+            if k >= 0:
+                picture[i, j] = (
+                    np.uint32(palette[k, 0])
+                    | (np.uint32(palette[k, 1]) << np.uint32(8))
+                    | (np.uint32(palette[k, 2]) << np.uint32(16))
+                    | (np.uint32(alpha[min(total[i, j], top)]) << np.uint32(24))
+                )
+            elif grey[i, j]:
+                picture[i, j] = under
+    return picture
+
+
+@numba.njit(cache=True, nogil=True)
+def _grow(grown: Any, picture: Any, i: int, j: int, radius: int) -> None:
+    """Lay a soft disc of one pixel's colour over its empty neighbors."""
+    height, width = picture.shape
+    colour, alpha = picture[i, j] & np.uint32(0xFFFFFF), picture[i, j] >> np.uint32(24)
+    for y in range(max(0, i - radius), min(height, i + radius + 1)):
+        for x in range(max(0, j - radius), min(width, j + radius + 1)):
+            part = min(1.0, radius + 0.5 - np.sqrt((y - i) ** 2 + (x - j) ** 2))
+            if part <= 0 or picture[y, x] >> np.uint32(24):
+                continue
+            faded = np.uint32(alpha * part)
+            if faded > grown[y, x] >> np.uint32(24):
+                grown[y, x] = colour | (faded << np.uint32(24))
+
+
+@numba.njit(cache=True, nogil=True)
+def spread(picture: Any, radius: int) -> Any:
+    """Grow each point into a soft disc over empty pixels; filled pixels stay as they are."""
+    grown = picture.copy()
+    for i in range(picture.shape[0]):
+        for j in range(picture.shape[1]):
+            if picture[i, j] >> np.uint32(24):
+                _grow(grown, picture, i, j, radius)
+    return grown
+
+
+@numba.njit(cache=True, nogil=True)
+def draw_discs(px: Any, py: Any, colours: Any, alphas: Any, radius: float, shape: Any) -> Any:
+    """Draw points one by one as smooth discs, the last on top; (P,) pixels, (P, 3) bytes."""
+    height, width = shape
+    layers = np.zeros((height, width, 4), np.float32)
+    reach = int(np.ceil(radius + 1))
+    for p in range(len(px)):
+        column, row = int(np.floor(px[p])), int(np.floor(py[p]))
+        for i in range(max(0, row - reach), min(height, row + reach + 1)):
+            for j in range(max(0, column - reach), min(width, column + reach + 1)):
+                distance = np.hypot(j + 0.5 - px[p], i + 0.5 - py[p])
+                cover = alphas[p] * min(1.0, max(0.0, radius + 0.5 - distance))
+                if cover > 0:
+                    for c in range(3):
+                        layers[i, j, c] = colours[p, c] * cover + layers[i, j, c] * (1 - cover)
+                    layers[i, j, 3] = cover + layers[i, j, 3] * (1 - cover)
+    return layers
+
+
+def pack(layers: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Turn premultiplied RGB and alpha in 0..1, (H, W, 4), into packed RGBA."""
+    alpha = layers[..., 3]
+    safe = np.where(alpha > 0, alpha, 1)
+    rgba = np.empty(layers.shape, np.uint8)
+    rgba[..., :3] = np.clip(layers[..., :3] / safe[..., None] + 0.5, 0, 255)
+    rgba[..., 3] = np.clip(alpha * 255 + 0.5, 0, 255)
+    return np.ascontiguousarray(rgba).view(np.uint32)[..., 0]
+
+
+def equalised_alpha(total: NDArray[np.uint32], floor: int) -> NDArray[np.uint8]:
+    """Return alpha by count, (65536,): the share of filled pixels with at most that count.
+
+    The rarest non-zero count keeps at least `floor`, so a single source is always visible.
+    """
+    filled = np.minimum(total[total > 0], 65535)
+    if not len(filled):
+        return np.full(65536, floor, np.uint8)
+    below = np.cumsum(np.bincount(filled, minlength=65536)) / len(filled)
+    first = below[filled.min()]
+    share = np.clip((below - first) / (1 - first), 0, 1) if first < 1 else np.ones(65536)
+    return np.asarray(floor + (255 - floor) * share, np.uint8)
