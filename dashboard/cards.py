@@ -74,8 +74,13 @@ class ModalityCard(pn.viewable.Viewer):
         for plot in (self.plot, *self.maps):
             plot.paint(ink(dark))
 
-    def show(self, observed: Drawn, decoded: Drawn, *, message: str = "") -> None:
-        """Replace what is drawn; `message` fills the place where there is nothing."""
+    def show(
+        self, observed: Drawn, decoded: Drawn, *, message: str = "", compare: bool = True
+    ) -> None:
+        """Replace what is drawn; `message` fills the place where there is nothing.
+
+        `compare` draws the residual in sigma; medians of many sources have none.
+        """
         grids = bool(_grids(observed) or _grids(decoded))
         self._main.visible = not grids
         self._maps.visible = grids
@@ -84,6 +89,7 @@ class ModalityCard(pn.viewable.Viewer):
             self._show_grids(_grids(observed), _grids(decoded))
         else:
             chi2 = self.plot.show(_curves(observed), _curves(decoded), message=message)
+            chi2 = chi2 if compare else float("nan")
         self._residual.visible = math.isfinite(chi2)
         self._head.object = heading_html(self.title, chi2, observed, decoded)
 

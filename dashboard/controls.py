@@ -43,7 +43,7 @@ def slider(label: str, low: float, high: float, value: float, **options: Any) ->
 
 def checkbox(label: str, **options: Any) -> pmui.Checkbox:
     """Return a small checkbox."""
-    look = {"& .MuiFormControlLabel-label": TEXT, "& .MuiTypography-root": TEXT, "padding": "2px"}
+    look = {"& .MuiFormControlLabel-label, & .MuiTypography-root, & ~ *": TEXT, "padding": "2px"}
     return pmui.Checkbox(label=label, size="small", margin=(4, 3), sx=look, **options)
 
 
@@ -64,7 +64,8 @@ def member_table(**options: Any) -> pn.widgets.Tabulator:
         theme="simple",
         layout="fit_data_fill",
         stylesheets=[TABLE_STYLE],
-        configuration={"rowHeight": 24},
+        row_height=24,
+        configuration={"columnDefaults": {"minWidth": 20}},
         sizing_mode="stretch_width",
         margin=(4, 8),
         **options,

@@ -54,6 +54,11 @@ class LazyView(pn.viewable.Viewer):
         """The catalog column that holds the mean G magnitude, None where there is none."""
         return next((name for name in MAGNITUDES if name in self.state.frame), None)
 
+    def record(self, row: int) -> dict[str, Any]:
+        """Return one catalog row; cell by cell, because a row as a Series turns ids to floats."""
+        frame = self.state.frame
+        return {str(name): frame[name].iloc[row] for name in frame.columns}
+
     @property
     def dark(self) -> bool:
         """Whether the page is dark."""

@@ -15,6 +15,7 @@ from dashboard.lazy import LazyView, class_texts
 from dashboard.limits import within
 from dashboard.markup import html_pane, sentence
 from dashboard.state import ExplorerState
+from dashboard.theme import class_title
 from latent_core import LatentSpace
 from latent_core.errors import LatentError
 
@@ -30,7 +31,8 @@ def hit_table(
     shown: dict[str, Any] = {RANK: np.arange(1, len(hits) + 1)}
     shown[ID] = [str(i) for i in hits["source_id"]]
     if class_column:
-        shown["class"] = class_texts(frame[class_column].iloc[rows])
+        names = class_texts(frame[class_column].iloc[rows])
+        shown["class"] = [class_title(name) for name in names]
     if magnitude:
         shown["G"] = frame[magnitude].to_numpy()[rows]
     shown["distance"] = hits["distance"].to_numpy()
@@ -61,7 +63,7 @@ class SimilarView(LazyView):
         self.sliders: dict[str, Any] = {}
         self._slider_box = pn.FlexBox(margin=(0, 2))
         self.title, self.summary = html_pane(margin=(6, 8, 0, 8)), html_pane()
-        self.list = member_table(height=430)
+        self.list = member_table(height=430, sortable=False)
         self.list.on_click(self._clicked)
         self._body = pn.Column(
             self.title,
@@ -168,7 +170,7 @@ class SimilarView(LazyView):
         shown = hit_table(hits, self.state.frame, self.class_column, self.magnitude_column)
         formatters: dict[str, Any] = {ID: {"type": "plaintext"}, "class": {"type": "plaintext"}}
         formatters |= {name: NumberFormatter(format="0.00") for name in ("G", "distance")}
-        widths: dict[str, Any] = {RANK: 26, ID: 136, "class": 56, "G": 46, "distance": 52}
+        widths: dict[str, Any] = {RANK: 24, ID: 150, "class": 62, "G": 44, "distance": 58}
         blocks = list(shown.columns[list(shown.columns).index("distance") + 1 :])
         if len(blocks) < 2:
             shown = shown.drop(columns=blocks)
@@ -176,7 +178,7 @@ class SimilarView(LazyView):
         longest = max((float(shown[name].max()) for name in blocks if len(shown)), default=1.0)
         for name in blocks:
             formatters[name] = bar_formatter(longest)
-            widths[name] = 30 if len(blocks) > 2 else 44
+            widths[name] = 42
         self.list.param.update(value=shown, formatters=formatters, widths=widths)
 
     def _clicked(self, event: Any) -> None:

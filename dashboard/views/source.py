@@ -90,7 +90,7 @@ def fact_pairs(row: Mapping[str, Any], columns: Sequence[Column]) -> Iterator[tu
 
 def outside_links(source_id: int, ra: float | None, dec: float | None) -> list[tuple[str, str]]:
     """Return name and address of this source elsewhere, by id and, where known, by position."""
-    query = "SELECT * FROM gaiadr3.gaia_source WHERE source_id = " + str(source_id)
+    query = f"select * from gaiadr3.gaia_source where source_id = {source_id}"  # noqa: S608 an int
     targets = [
         (
             "Gaia archive",
@@ -163,7 +163,7 @@ class SourceView(LazyView):
 
     def _draw_facts(self, row: int) -> None:
         bundle = self.state.bundle
-        record: dict[str, Any] = self.state.frame.iloc[row].to_dict()
+        record = self.record(row)
         source_id = int(bundle.folder.catalog.source_id[row])
         self._id_text.value = str(source_id)
         name = "source" if bundle.simulated else "Gaia DR3"

@@ -1,0 +1,111 @@
+"""What a selection is, in numbers: classes against the map, ranges of columns, median curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from latent_core.catalog import Column
+from latent_core.modalities import Curve
+
+SAMPLE, SEED = 300, 20240601
+_BAND = (16, 50, 84)
+
+
+@dataclass(frozen=True)
+class ClassShare:
+    """One class in a selection: its count there, on the whole map, and the enrichment."""
+
+    name: str
+    selected: int
+    total: int
+    fraction: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """16, 50 and 84 % of a column in the selection, its median on the map, and what is missing."""
+
+    low: float
+    median: float
+    high: float
+    of_all: float
+    missing: int
+
+
+def class_shares(names: NDArray, mask: NDArray[np.bool_]) -> list[ClassShare]:
+    """Return the classes of the selection, most frequent first.
+
+    `ratio` is the class's share of the selection over its share of the map.
+    """
+    classes, code = np.unique(names, return_inverse=True)
+    total = np.bincount(code, minlength=len(classes))
+    inside = np.bincount(code[mask], minlength=len(classes))
+    size = max(int(mask.sum()), 1)
+    shares = [
+        ClassShare(str(name), int(n), int(of), n / size, (n / size) / (of / len(names)))
+        for name, n, of in zip(classes, inside, total, strict=True)
+        if n
+    ]
+    return sorted(shares, key=lambda share: (-share.selected, share.name))
+
+
+def spread(values: NDArray, mask: NDArray[np.bool_]) -> Spread | None:
+    """Measure a column over the selection; None where it has no number there."""
+    numbers = np.asarray(values, np.float64)
+    inside = numbers[mask]
+    good = inside[np.isfinite(inside)]
+    if not len(good):
+        return None
+    low, median, high = (float(v) for v in np.percentile(good, _BAND))
+    all_good = numbers[np.isfinite(numbers)]
+    return Spread(low, median, high, float(np.median(all_good)), len(inside) - len(good))
+
+
+def numeric_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Column]:
+    """Return the columns worth a median: numbers, no ids, no errors of other columns."""
+    names = {column.name for column in columns}
+    return [
+        column
+        for column in columns
+        if column.kind == "number"
+        and pd.api.types.is_numeric_dtype(frame[column.name])
+        and not column.name.endswith("_id")
+        and not (column.name.endswith("_err") and column.name.removesuffix("_err") in names)
+    ]
+
+
+def sample_rows(mask: NDArray[np.bool_], most: int = SAMPLE) -> NDArray[np.int64]:
+    """Return at most `most` random members, ascending; the same ones for the same selection."""
+    rows = np.flatnonzero(mask)
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))
+
+
+def median_curves(many: Sequence[Sequence[Curve]]) -> list[Curve]:
+    """Return the median of curves of the same name and x; half of 16-84 % is its y_error.
+
+    Names whose x differs from source to source (light curves) are left out.
+    """
+    by_name: dict[str, list[Curve]] = {}
+    for curves in many:
+        for curve in curves:
+            by_name.setdefault(curve.name, []).append(curve)
+    return [_median(curves) for curves in by_name.values() if _same_x(curves)]
+
+
+def _same_x(curves: Sequence[Curve]) -> bool:
+    first = curves[0].x
+    return all(len(c.x) == len(first) and np.array_equal(c.x, first) for c in curves)
+
+
+def _median(curves: Sequence[Curve]) -> Curve:
+    stack = np.stack([np.asarray(c.y, np.float64) for c in curves])
+    low, median, high = np.nanpercentile(stack, _BAND, axis=0)
+    return replace(curves[0], y=median, y_error=(high - low) / 2)

@@ -1,0 +1,238 @@
+"""Decode any point of the latent space with one slider a latent; the nearest real star beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import panel as pn
+from numpy.typing import NDArray
+
+from dashboard.cards import ModalityCard, modality_title
+from dashboard.controls import button, select, slider
+from dashboard.lazy import LazyView, class_texts
+from dashboard.limits import within
+from dashboard.markup import cell, facts, html_pane, sentence
+from dashboard.state import ExplorerState
+from latent_core import LatentSpace
+from latent_core.similarity import nearest_neighbors
+
+PAUSE_MS = 40
+NO_PRESET = "class median ..."
+NO_MODEL = "This bundle has no model: nothing can be decoded, but the nearest star is real."
+_SAMPLE, _SAMPLE_OF_LARGE, _LARGE = 2000, 200, 200_000
+_limits: WeakKeyDictionary[LatentSpace, float] = WeakKeyDictionary()
+
+
+def training_limit(space: LatentSpace) -> float:
+    """Return the 99th percentile of nearest-neighbor distances of random members, measured once.
+
+    A point farther than this from every star lies outside the training data.
+    """
+    if space not in _limits:
+        count = min(_SAMPLE_OF_LARGE if len(space.z) > _LARGE else _SAMPLE, len(space.z))
+        sample = np.random.default_rng(0).choice(len(space.z), count, replace=False)
+        _, distance = nearest_neighbors(space.z, 2, space.z[sample])
+        _limits[space] = float(np.percentile(distance[:, -1], 99))
+    return _limits[space]
+
+
+def latent_ranges(space: LatentSpace) -> NDArray[np.float64]:
+    """Return the 1 and 99 % of every latent, (K, 2)."""
+    low, high = np.percentile(space.latents[space.present], [1, 99], axis=0)
+    flat = high <= low
+    return np.stack([low - 0.5 * flat, high + 0.5 * flat], axis=1).astype(np.float64)
+
+
+def class_medians(latents: NDArray[np.floating], names: NDArray) -> dict[str, NDArray[np.float64]]:
+    """Return the median latents of every class, by name."""
+    return {
+        str(name): np.median(latents[names == name], axis=0).astype(np.float64)
+        for name in np.unique(names)
+    }
+
+
+class WalkView(LazyView):
+    """Sliders over the 1-99 % range of every latent, live curves, and the nearest real star."""
+
+    def __init__(self, state: ExplorerState) -> None:
+        super().__init__(state, ("bundle_name", "space_name", "projection_name", "current_row"))
+        self.sliders: list[Any] = []
+        self.latents = np.zeros(0)
+        self._built: tuple[str, str] | None = None
+        self._start_row = -1
+        self._waiting = self._moving = False
+        self._cards: dict[str, ModalityCard] = {}
+        self._presets: Mapping[str, NDArray[np.float64]] = {}
+        self._make_controls()
+        self._slider_box, self._curves = pn.Column(), pn.Column()
+        self.nearest = html_pane()
+        self._no_model = html_pane(sentence(NO_MODEL), visible=False)
+        self._layout = pn.Column(
+            self.notice,
+            pn.Row(self.from_current, self.from_median, self.preset, margin=(0, 4)),
+            self._curves,
+            self._no_model,
+            pn.Row(self.nearest, self.jump),
+            self._slider_box,
+            sizing_mode="stretch_width",
+        )
+
+    def _make_controls(self) -> None:
+        self.from_current = button("Current source", on_click=lambda _: self._from_current())
+        self.from_median = button("Median", on_click=lambda _: self._from_median())
+        self.preset = select("start from", [NO_PRESET], value=NO_PRESET, width=170)
+        self.preset.param.watch(self._from_preset, "value")
+        self.jump = button("Open", description="make the nearest star the current source")
+        self.jump.on_click(lambda _: self._open_nearest())
+        self._nearest_row = -1
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        """Return sliders and curves."""
+        self.refresh()
+        return self._layout
+
+    def _draw(self) -> None:
+        self.say("")
+        self._build()
+        for card in self._cards.values():
+            card.paint(self.dark)
+        if self.state.current_row != self._start_row or not len(self.latents):
+            self._start()
+        self._update()
+
+    def _build(self) -> None:
+        """Make sliders, presets and cards once a space."""
+        state, key = self.state, (self.state.bundle_name, self.state.space_name)
+        if self._built == key:
+            return
+        self._built, self._start_row, self.latents = key, -1, np.zeros(0)
+        space = state.space
+        self.ranges = latent_ranges(space)
+        known = np.asarray(space.latents[space.present])
+        self.median = np.median(known, axis=0).astype(np.float64)
+        column = self.class_column
+        self._presets = (
+            class_medians(known, class_texts(state.frame[column])[space.present]) if column else {}
+        )
+        self.preset.param.update(options=[NO_PRESET, *self._presets], value=NO_PRESET)
+        self._make_sliders(space)
+        simulated = state.bundle.simulated
+        self._cards = {
+            block: ModalityCard(modality_title(modality), dark=self.dark, simulated=simulated)
+            for block, modality in space.models.items()
+        }
+        self._curves.objects = list(self._cards.values())
+        self._no_model.visible = not self._cards
+
+    def _make_sliders(self, space: LatentSpace) -> None:
+        self.sliders = []
+        for name, (low, high) in zip(space.latent_names, self.ranges, strict=True):
+            step = (high - low) / 200
+            made = slider(name, low, high, (low + high) / 2, step=step, width=180)
+            made.param.watch(self._moved, "value")
+            self.sliders.append(made)
+        groups: list[Any] = []
+        for block, part in space.blocks.items():
+            groups.append(html_pane(sentence(f"latents of {block}")))
+            groups.append(pn.FlexBox(*self.sliders[part]))
+        self._slider_box.objects = groups
+
+    def _start(self) -> None:
+        self._start_row = self.state.current_row
+        if not self._from_current():
+            self._from_median()
+
+    def _from_current(self) -> bool:
+        """Start from the current source; False where it has no place in this space."""
+        row = self.state.current_row
+        if not 0 <= row < self.state.size or not np.isfinite(self.state.space.latents[row]).all():
+            self.say("The current source has no latents in this space; this is the median.")
+            return False
+        self.say("")
+        self._go(np.asarray(self.state.space.latents[row], np.float64))
+        return True
+
+    def _from_median(self) -> None:
+        self._go(self.median)
+
+    def _from_preset(self, *_: Any) -> None:
+        name = self.preset.value
+        if name in self._presets:
+            self._go(self._presets[name])
+
+    def _go(self, latents: NDArray[np.float64]) -> None:
+        """Move all sliders at once; the point itself may lie beyond their ends."""
+        self.latents = np.array(latents, np.float64)
+        self._moving = True
+        try:
+            for made, value, (low, high) in zip(self.sliders, latents, self.ranges, strict=True):
+                made.value = float(min(max(value, low), high))
+        finally:
+            self._moving = False
+        self._update()
+
+    def _moved(self, event: Any) -> None:
+        if self._moving:
+            return
+        place = self.sliders.index(event.obj)
+        self.guard(self._take, place, event.new)
+
+    def _take(self, place: int, value: object) -> None:
+        """Take a slider's value and redraw after a short pause, however many events come."""
+        self.latents[place] = within(value, *self.ranges[place], "latent")
+        document = pn.state.curdoc
+        if document is None or not document.session_context:
+            self._update()
+        elif not self._waiting:
+            self._waiting = True
+            document.add_timeout_callback(self._flush, PAUSE_MS)
+
+    def _flush(self) -> None:
+        self._waiting = False
+        self._update()
+
+    def _update(self) -> None:
+        self.guard(self._decode)
+        self.guard(self._find_nearest)
+        if hasattr(self.state, "ghost"):
+            self.guard(self._place_ghost)
+
+    def _decode(self) -> None:
+        row = self._start_row if self._start_row >= 0 else None
+        for block, curves in self.state.space.decode(self.latents, row=row).items():
+            self._cards[block].show((), curves)
+
+    def _find_nearest(self) -> None:
+        space = self.state.space
+        hits = space.similar_to(self.latents, 1)
+        self._nearest_row = int(hits["row"].iloc[0])
+        source_id, distance = int(hits["source_id"].iloc[0]), float(hits["distance"].iloc[0])
+        outside = distance > training_limit(space)
+        text = f"Nearest star: {source_id}, at distance {distance:.2f}."
+        parts = [sentence(text)]
+        if outside:
+            parts.append(sentence("This point lies outside the training data.", alert=True))
+        parts.append(facts(self._star_facts(self._nearest_row)))
+        self.nearest.object = "".join(parts)
+
+    def _star_facts(self, row: int) -> list[tuple[str, str]]:
+        wanted = (self.class_column, self.magnitude_column, "bp_rp", "period_d", "amplitude")
+        names = [n for n in (*wanted, "teff", "logg", "fe_h", "alpha_m") if n in self.state.frame]
+        describe = self.state.bundle.folder.catalog.column
+        record = self.record(row)
+        return [
+            (describe(n).label or n, cell(record[n], describe(n), record.get(f"{n}_err")))
+            for n in names
+            if n
+        ]
+
+    def _place_ghost(self) -> None:
+        place = self.state.space.project(self.latents[None], self.state.projection_name)[0]
+        self.state.ghost = (float(place[0]), float(place[1]))
+
+    def _open_nearest(self) -> None:
+        if self._nearest_row >= 0:
+            self.state.current_row = self._nearest_row
