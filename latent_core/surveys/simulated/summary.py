@@ -1,0 +1,57 @@
+"""The shipped summary figures of real stars, and drawing from them.
+
+`simulation_summary.json` and `.npz` hold quantiles, mixtures and templates only; how they were
+measured is `data/make_simulation_summary.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+Floats = NDArray[np.float64]
+
+
+@lru_cache
+def figures() -> dict[str, Any]:
+    """Populations, light-curve shapes, transit errors, metallicities."""
+    file = resources.files("gaia_latent_data") / "simulation_summary.json"
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return content
+
+
+@lru_cache
+def arrays() -> Mapping[str, Floats]:
+    """Spectral templates, passbands, projection and XP errors."""
+    with (resources.files("gaia_latent_data") / "simulation_summary.npz").open("rb") as stream:
+        archive = np.load(stream, allow_pickle=False)
+        return {name: np.asarray(archive[name], float) for name in archive.files}
+
+
+def from_quantiles(table: Mapping[str, Any], scores: Floats) -> Floats:
+    """Turn normal scores (N,) into values of a quantile table; its ends are never passed."""
+    return np.interp(ndtr(scores), table["p"], table["q"])
+
+
+def to_scores(table: Mapping[str, Any], values: Floats) -> Floats:
+    """Turn values (N,) into normal scores: the inverse of `from_quantiles`."""
+    # strictly rising values, because tables of rounded figures may repeat one
+    rising = np.asarray(table["q"]) + 1e-9 * np.arange(len(table["q"]))
+    return np.asarray(ndtri(np.interp(values, rising, table["p"])))
+
+
+def draw_mixture(table: Mapping[str, Any], n: int, rng: np.random.Generator) -> Floats:
+    """Draw (n, K) rows of a Gaussian mixture."""
+    means, covariances = np.array(table["means"]), np.array(table["covariances"])
+    weights = np.array(table["weights"])
+    chosen = rng.choice(len(weights), n, p=weights / weights.sum())
+    noise = rng.standard_normal((n, means.shape[1]))
+    factors = np.linalg.cholesky(covariances)
+    return np.asarray(means[chosen] + np.einsum("nij,nj->ni", factors[chosen], noise))
