@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 
-TEXT = {"fontSize": "12.5px"}
+from dashboard.design import WIDGET
+
+CONTROL_STYLE = """
+:host .bk-btn.bk-btn-default, :host a.bk-btn { padding: 3px 9px; min-height: 26px;
+  font-size: 12.5px; line-height: 1.4; background: transparent; color: inherit;
+  border: 1px solid #B9C1CB; border-radius: 6px; }
+:host .bk-btn.bk-btn-default:hover { background: rgba(128, 145, 170, .16); }
+:host .bk-btn.bk-btn-default:disabled { opacity: .45; }
+label { font-size: 12px; }
+"""
+LOOK = [WIDGET, CONTROL_STYLE]
 TABLE_STYLE = """
 :host .tabulator { font-size: 12px; border: 0; background: transparent; }
 :host .tabulator .tabulator-header .tabulator-col .tabulator-col-content {
@@ -15,43 +25,55 @@ TABLE_STYLE = """
 :host .tabulator .tabulator-header .tabulator-col { font-size: 12px; font-weight: 500; }
 :host .tabulator .tabulator-col-title { padding-right: 12px !important; }
 :host .tabulator .tabulator-col-sorter { right: 1px !important; }
-:host .tabulator .tabulator-row { min-height: 24px !important; cursor: pointer; }
+:host .tabulator .tabulator-row { min-height: 24px !important; height: 24px !important;
+  cursor: pointer; }
 :host .tabulator .tabulator-row .tabulator-cell {
-  padding: 3px 4px !important; height: 24px !important; font-size: 12px;
+  padding: 3px 4px !important; height: 24px !important; min-height: 0 !important; font-size: 12px;
   font-variant-numeric: tabular-nums; }
+:host .tabulator-cell div[data-max] { height: 8px !important; margin-top: 5px; }
 """
 BAR = "#7C9CCB"
 
 
-def button(label: str, **options: Any) -> pmui.Button:
-    """Return a small outlined button, 28 px high."""
-    look = {"minWidth": 0, "padding": "2px 8px", "textTransform": "none", **TEXT}
-    options = {"size": "small", "variant": "outlined", "margin": (4, 3), "sx": look} | options
-    return pmui.Button(label=label, **options)
+def button(label: str, **options: Any) -> pn.widgets.Button:
+    """Return a small button."""
+    return pn.widgets.Button(name=label, **({"margin": (4, 3), "stylesheets": LOOK} | options))
 
 
-def slider(label: str, low: float, high: float, value: float, **options: Any) -> pmui.FloatSlider:
-    """Return a slider with its value in its label, 40 px high."""
-    look = {
-        "& .MuiTypography-root": {"fontSize": "12px"},
-        "& label": {"fontSize": "12px"},
-        "fontSize": "12px",
-    }
-    options = {"size": "small", "margin": (0, 12), "sx": look} | options
-    return pmui.FloatSlider(label=label, start=low, end=high, value=value, **options)
+def slider(
+    label: str, low: float, high: float, value: float, **options: Any
+) -> pn.widgets.FloatSlider:
+    """Return a slider with its value in its label."""
+    options = {"margin": (0, 10), "stylesheets": LOOK, "format": "0.00"} | options
+    return pn.widgets.FloatSlider(name=label, start=low, end=high, value=value, **options)
 
 
-def checkbox(label: str, **options: Any) -> pmui.Checkbox:
+def checkbox(label: str, **options: Any) -> pn.widgets.Checkbox:
     """Return a small checkbox."""
-    look = {"& .MuiFormControlLabel-label, & .MuiTypography-root, & ~ *": TEXT, "padding": "2px"}
-    return pmui.Checkbox(label=label, size="small", margin=(4, 3), sx=look, **options)
+    return pn.widgets.Checkbox(name=label, margin=(8, 6), stylesheets=LOOK, **options)
 
 
-def select(label: str, options: list[Any], **more: Any) -> pmui.Select:
+def select(label: str, options: list[Any], **more: Any) -> pn.widgets.Select:
     """Return a small choice."""
-    look = {"& .MuiSelect-select": {"padding": "5px 8px", **TEXT}}
-    return pmui.Select(
-        label=label, options=options, size="small", margin=(8, 3, 4, 3), sx=look, **more
+    return pn.widgets.Select(
+        name=label, options=options, margin=(2, 3, 4, 3), stylesheets=LOOK, **more
+    )
+
+
+def number_box(label: str, **options: Any) -> pn.widgets.TextInput:
+    """Return a small text box; what is typed is read and checked by its owner."""
+    return pn.widgets.TextInput(name=label, margin=(2, 3, 4, 3), stylesheets=LOOK, **options)
+
+
+def download(label: str, content: Callable[[], Any]) -> pn.widgets.FileDownload:
+    """Return a button that makes a file when it is pressed."""
+    return pn.widgets.FileDownload(
+        label=label,
+        callback=content,
+        filename="selection",
+        button_type="default",
+        margin=(4, 3),
+        stylesheets=LOOK,
     )
 
 
@@ -65,7 +87,7 @@ def member_table(**options: Any) -> pn.widgets.Tabulator:
         layout="fit_data_fill",
         stylesheets=[TABLE_STYLE],
         row_height=24,
-        configuration={"columnDefaults": {"minWidth": 20}},
+        configuration={"rowHeight": 24, "columnDefaults": {"minWidth": 20}},
         sizing_mode="stretch_width",
         margin=(4, 8),
         **options,

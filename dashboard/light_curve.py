@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import panel as pn
-import panel_material_ui as pmui
 
 from dashboard.cards import ModalityCard, modality_title
-from dashboard.controls import button, slider
+from dashboard.controls import button, number_box, slider
 from dashboard.folding import fold, phase_offset
 from dashboard.markup import html_pane, is_missing, number, sentence
 from latent_core import Bundle
@@ -100,10 +99,7 @@ class LightCurveCard(pn.viewable.Viewer):
         )
 
     def _make_tools(self) -> None:
-        look = {"& input": {"padding": "5px 8px", "fontSize": "12.5px"}}
-        self.period = pmui.TextInput(
-            label="period [d]", width=130, size="small", margin=(8, 3, 4, 3), sx=look
-        )
+        self.period = number_box("period [d]", width=120)
         self.double = button("×2", on_click=lambda _: self._scale(2.0))
         self.halve = button("÷2", on_click=lambda _: self._scale(0.5))
         self.reset = button("Reset", on_click=lambda _: self._forget())
@@ -116,7 +112,7 @@ class LightCurveCard(pn.viewable.Viewer):
     def _turn(self) -> None:
         """Change between the folded and the raw light curve."""
         self.raw = not self.raw
-        self.mode.label = "Folded" if self.raw else "Raw"
+        self.mode.name = "Folded" if self.raw else "Raw"
         self._redraw()
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -130,7 +126,7 @@ class LightCurveCard(pn.viewable.Viewer):
     def show_row(self, row: int) -> None:
         """Show another source; its period starts at the catalog's."""
         self._row = row
-        self._stored_period = catalog_period(self.bundle.catalog.iloc[row].to_dict())
+        self._stored_period = catalog_period(self._record(row))
         self._raw = self._photometry(row)
         has_model = "folded" in self.bundle.model_names
         curves = self.bundle.observed(row, "folded") if has_model else ()
@@ -139,6 +135,10 @@ class LightCurveCard(pn.viewable.Viewer):
         self._decoded = [c for c in decoded if isinstance(c, Curve)]
         self._offset = self._aligned_zero()
         self._forget()
+
+    def _record(self, row: int) -> dict[str, Any]:
+        frame = self.bundle.catalog
+        return {n: frame[n].iloc[row] for n in ("period_d", "frequency") if n in frame}
 
     def _photometry(self, row: int) -> LightCurve | None:
         product = self.bundle.products.get(PHOTOMETRY)

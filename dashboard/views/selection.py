@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import panel as pn
-import panel_material_ui as pmui
+from bokeh.models.widgets.tables import NumberFormatter
 from numpy.typing import NDArray
 
 from dashboard.cards import ModalityCard, modality_title
-from dashboard.controls import TEXT, button, member_table
+from dashboard.controls import button, download, member_table
 from dashboard.exports import file_name, to_csv, to_votable
 from dashboard.lazy import LazyView, class_texts
 from dashboard.markup import folded_away, heading, html_pane, number, sentence, table
@@ -83,7 +83,9 @@ def member_frame(
     for name in names:
         values = frame[name].iloc[rows]
         numeric = pd.api.types.is_numeric_dtype(values)
-        shown[name] = values.to_numpy() if numeric else class_texts(values)
+        shown[name] = (
+            values.to_numpy() if numeric else [class_title(n) for n in class_texts(values)]
+        )
     return shown
 
 
@@ -119,19 +121,8 @@ class SelectionView(LazyView):
         self.votable = self._download("VOTable", to_votable)
         self._downloads = pn.Row(self.csv, self.votable, margin=(0, 4))
 
-    def _download(self, label: str, write: Callable[..., bytes]) -> pmui.FileDownload:
-        def content() -> io.BytesIO:
-            return io.BytesIO(write(self.state.bundle, self._mask()))
-
-        return pmui.FileDownload(
-            label=label,
-            callback=content,
-            filename="selection",
-            size="small",
-            variant="outlined",
-            margin=(4, 3),
-            sx={"padding": "2px 8px", "textTransform": "none", **TEXT},
-        )
+    def _download(self, label: str, write: Callable[..., bytes]) -> pn.widgets.FileDownload:
+        return download(label, lambda: io.BytesIO(write(self.state.bundle, self._mask())))
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the report."""
@@ -150,8 +141,8 @@ class SelectionView(LazyView):
         text = sentence(headline(selected, state.size))
         self.head.object = text + ("" if selected else sentence(DRAW_A_LASSO))
         self.report.object = self._report(mask)
-        for download, suffix in ((self.csv, "csv"), (self.votable, "vot")):
-            download.filename = file_name(state.bundle_name, int(mask.sum()), suffix)
+        for link, suffix in ((self.csv, "csv"), (self.votable, "vot")):
+            link.filename = file_name(state.bundle_name, int(mask.sum()), suffix)
         self._list_members(mask)
         self._clear_medians()
 
@@ -186,7 +177,7 @@ class SelectionView(LazyView):
             formatters={
                 name: {"type": "plaintext"} for name in shown if shown[name].dtype == object
             },
-            widths={"source_id": 150},
+            widths={"source_id": 155} | dict.fromkeys(names, 75),
         )
 
     def _clicked(self, event: Any) -> None:
@@ -232,6 +223,16 @@ class SelectionView(LazyView):
         )
         card.show(observed, decoded, compare=False)
         return card
+
+
+def _formatters(shown: pd.DataFrame) -> dict[str, Any]:
+    """Texts stay plain text, numbers get four decimals at most."""
+    return {
+        name: NumberFormatter(format="0[.]0[000]")
+        if pd.api.types.is_float_dtype(shown[name])
+        else {"type": "plaintext"}
+        for name in shown.columns
+    }
 
 
 def _curves(parts: Sequence[Any]) -> list[Curve]:

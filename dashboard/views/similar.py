@@ -170,7 +170,7 @@ class SimilarView(LazyView):
         shown = hit_table(hits, self.state.frame, self.class_column, self.magnitude_column)
         formatters: dict[str, Any] = {ID: {"type": "plaintext"}, "class": {"type": "plaintext"}}
         formatters |= {name: NumberFormatter(format="0.00") for name in ("G", "distance")}
-        widths: dict[str, Any] = {RANK: 24, ID: 150, "class": 62, "G": 44, "distance": 58}
+        widths: dict[str, Any] = {RANK: 24, ID: 143, "class": 60, "G": 41, "distance": 42}
         blocks = list(shown.columns[list(shown.columns).index("distance") + 1 :])
         if len(blocks) < 2:
             shown = shown.drop(columns=blocks)
@@ -178,8 +178,10 @@ class SimilarView(LazyView):
         longest = max((float(shown[name].max()) for name in blocks if len(shown)), default=1.0)
         for name in blocks:
             formatters[name] = bar_formatter(longest)
-            widths[name] = 42
-        self.list.param.update(value=shown, formatters=formatters, widths=widths)
+            widths[name] = 30 if len(blocks) > 2 else 46
+        self.list.param.update(
+            value=shown, formatters=formatters, widths=widths, titles={"distance": "dist."}
+        )
 
     def _clicked(self, event: Any) -> None:
         self._step_to_hit(int(event.row))

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import quote
 
 import panel as pn
-import panel_material_ui as pmui
 
 from dashboard.cards import ModalityCard, modality_title
 from dashboard.controls import button
@@ -124,7 +123,7 @@ class SourceView(LazyView):
 
     def __init__(self, state: ExplorerState) -> None:
         super().__init__(state, ("bundle_name", "space_name", "current_row"))
-        self._id_text = pmui.TextInput(value="", visible=False)
+        self._id_text = pn.widgets.TextInput(value="", visible=False)
         self.copy = button("Copy id")
         self.copy.js_on_click(args={"box": self._id_text}, code=_COPY)
         self.head = html_pane(sizing_mode=None, margin=(6, 8, 2, 8))

@@ -182,7 +182,8 @@ class WalkView(LazyView):
 
     def _take(self, place: int, value: object) -> None:
         """Take a slider's value and redraw after a short pause, however many events come."""
-        self.latents[place] = within(value, *self.ranges[place], "latent")
+        low, high = self.ranges[place]
+        self.latents[place] = within(value, float(low), float(high), "latent")
         document = pn.state.curdoc
         if document is None or not document.session_context:
             self._update()
