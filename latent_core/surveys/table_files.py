@@ -78,12 +78,11 @@ def _damage() -> tuple[type[BaseException], ...]:
     from astropy.io.fits.verify import VerifyError
     from astropy.utils.exceptions import AstropyWarning
     from fastavro.schema import SchemaParseException, UnknownType
-    from yaml import YAMLError
 
     builtin = (OSError, ValueError, TypeError, LookupError, AttributeError, EOFError)
     unpacking = (ArithmeticError, AssertionError, MemoryError, RuntimeError, SyntaxError)
     binary = (struct.error, zlib.error, zipfile.BadZipFile, csv.Error, pa.ArrowException)
-    libraries = (VerifyError, AstropyWarning, SchemaParseException, UnknownType, YAMLError)
+    libraries = (VerifyError, AstropyWarning, SchemaParseException, UnknownType)
     return (*builtin, *unpacking, *binary, *libraries)
 
 
@@ -148,17 +147,15 @@ def _frame_of_arrow(table: Any) -> pd.DataFrame:
         pa.bool_(): pd.BooleanDtype(),
     }
     index = [c for c in table.column_names if c.startswith("__index_level_")]
-    frame = table.drop_columns(index).to_pandas(types_mapper=nullable.get, ignore_metadata=True)
+    frame: pd.DataFrame = table.drop_columns(index).to_pandas(
+        types_mapper=nullable.get, ignore_metadata=True
+    )
     return frame.apply(_without_mask) if len(frame.columns) else frame
 
 
 def _without_mask(values: pd.Series) -> pd.Series:
-    masked = isinstance(values.dtype, pd.api.extensions.ExtensionDtype) and hasattr(
-        values.dtype, "numpy_dtype"
-    )
-    if masked and not values.isna().any():
-        return values.astype(values.dtype.numpy_dtype)
-    return values
+    plain = getattr(values.dtype, "numpy_dtype", None)
+    return values if plain is None or values.isna().any() else values.astype(plain)
 
 
 def _avro(content: bytes, name: str, text_columns: tuple[str, ...]) -> list[RawTable]:
@@ -249,7 +246,7 @@ def _column(column: Any) -> Any:
     series = pd.Series(values)
     if not mask.any():
         return series
-    wide = {"i": "Int64", "u": "UInt64", "b": "boolean"}.get(series.dtype.kind, object)
+    wide: Any = {"i": "Int64", "u": "UInt64", "b": "boolean"}.get(series.dtype.kind, object)
     return series.astype(wide).mask(mask)
 
 
