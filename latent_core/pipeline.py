@@ -56,7 +56,7 @@ def build(
         return out
     refuse_existing(out, overwrite=overwrite)
     with disk_errors(out):
-        folder = _start(partial, source, text, report)
+        folder = start(partial, source, text, report)
         run(folder, settings, report)
         replace_folder(partial, out)
     return out
@@ -83,7 +83,7 @@ def _settings(source: Folder, config: Path | None) -> tuple[str, BuildSettings]:
     return text, replace(settings, models=kept, spaces=spaces)
 
 
-def _start(partial: Path, source: Folder, text: str, report: Report) -> Folder:
+def start(partial: Path, source: Folder, text: str, report: Report = silent) -> Folder:
     """Take up an interrupted build of the same survey, or copy the survey into a new one."""
     if (partial / "manifest.json").is_file():
         folder = Folder.open(partial, "bundle")
