@@ -212,8 +212,8 @@ class CurvePlot:
         self.lines = ColumnDataSource(line_data([]))
         self.band = ColumnDataSource(band_data([]))
         self.sigmas = ColumnDataSource(point_data([]))
-        self.figure = new_figure(height, colours, title=title or None)
-        self.residual = new_figure(RESIDUAL_HEIGHT, colours, x_range=self.figure.x_range)
+        self.figure = new_figure(height, colours, title=title)
+        self.residual = new_figure(RESIDUAL_HEIGHT, colours, x_range=self.figure.x_range, title="")
         self.residual.toolbar_location = None
         self.residual.yaxis.axis_label = "residual [σ]"
         self.residual.yaxis.ticker = FixedTicker(ticks=[-3, 0, 3])
