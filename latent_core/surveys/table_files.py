@@ -76,13 +76,20 @@ def _damage() -> tuple[type[BaseException], ...]:
     """What the readers below raise on damaged bytes; imported only when one of them failed."""
     import pyarrow as pa
     from astropy.io.fits.verify import VerifyError
+    from astropy.io.misc import yaml
     from astropy.utils.exceptions import AstropyWarning
     from fastavro.schema import SchemaParseException, UnknownType
 
     builtin = (OSError, ValueError, TypeError, LookupError, AttributeError, EOFError)
     unpacking = (ArithmeticError, AssertionError, MemoryError, RuntimeError, SyntaxError)
     binary = (struct.error, zlib.error, zipfile.BadZipFile, csv.Error, pa.ArrowException)
-    libraries = (VerifyError, AstropyWarning, SchemaParseException, UnknownType)
+    libraries = (
+        VerifyError,
+        AstropyWarning,
+        SchemaParseException,
+        UnknownType,
+        yaml.yaml.YAMLError,
+    )
     return (*builtin, *unpacking, *binary, *libraries)
 
 
