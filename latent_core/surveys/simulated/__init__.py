@@ -1,1 +1,21 @@
-"""stub"""
+"""A simulated survey of variable sources, with spectra and light curves of the same sources.
+
+No public set has XP spectra, light curves and labels of the same sources in large numbers; this
+one does, and every table, product and manifest that it writes says `simulated`. The map:
+
+- `classes`: one line a kind of source: its share, its star, its light curve.
+- `population`: periods, amplitudes, magnitudes, [Fe/H], [alpha/M] of each source.
+- `sky`, `cadence`: where it stands, its invented id, when Gaia's scanning law sees it.
+- `light_curves`, `spectra`: how it varies and shines, with real-like errors.
+- `survey`: blocks of 1,000 rows, put together and written.
+- `summary`, `physics`: the figures measured on real stars, and formulas.
+
+Real: marginals per class, Fourier and eclipse shapes, spectra of stars (APOGEE), errors against
+G. Assumed: the mixture, Teff and log g of each class, spectra of what is not a normal star, the
+link between light curve and spectrum beyond the class. Left out: BP and RP epochs, correlations
+of coefficient errors, blends, wrong frequencies.
+"""
+
+from latent_core.surveys.simulated.survey import BLOCK_ROWS, simulate
+
+__all__ = ["BLOCK_ROWS", "simulate"]

@@ -78,9 +78,7 @@ def transit_times(
     return padded(owner[good], seen[good], len(source))
 
 
-def padded(
-    owner: NDArray[np.int64], values: Floats, n: int
-) -> tuple[Floats, NDArray[np.bool_]]:
+def padded(owner: NDArray[np.int64], values: Floats, n: int) -> tuple[Floats, NDArray[np.bool_]]:
     """Lay ragged values out as rows, sorted; padding repeats the last value of the row."""
     order = np.lexsort((values, owner))
     owner, values = owner[order], values[order]

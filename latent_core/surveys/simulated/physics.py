@@ -20,9 +20,7 @@ def extinction_curve(wavelength_nm: Floats) -> Floats:
     """A(wavelength) / A(547 nm) with R_V = 3.1, (W,); Cardelli, Clayton & Mathis 1989, eq. 2-3."""
     x = 1000.0 / np.asarray(wavelength_nm, float)
     y = x - 1.82
-    a = np.polyval(
-        [0.32999, -0.77530, 0.01979, 0.72085, -0.02427, -0.50447, 0.17699, 1.0], y
-    )
+    a = np.polyval([0.32999, -0.77530, 0.01979, 0.72085, -0.02427, -0.50447, 0.17699, 1.0], y)
     b = np.polyval([-2.09002, 5.30260, -0.62251, -5.38434, 1.07233, 2.28305, 1.41338, 0.0], y)
     optical = a + b / 3.1
     infrared = (0.574 - 0.527 / 3.1) * x**1.61

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-_TO_ICRS = np.array([
-    [-0.0548755604, 0.4941094279, -0.8676661490],
-    [-0.8734370902, -0.4448296300, -0.1980763734],
-    [-0.4838350155, 0.7469822445, 0.4559837762],
-])  # galactic -> ICRS, Hipparcos Catalogue vol. 1, eq. 1.5.11
+_TO_ICRS = np.array(
+    [
+        [-0.0548755604, 0.4941094279, -0.8676661490],
+        [-0.8734370902, -0.4448296300, -0.1980763734],
+        [-0.4838350155, 0.7469822445, 0.4559837762],
+    ]
+)  # galactic -> ICRS, Hipparcos Catalogue vol. 1, eq. 1.5.11
 _SCALE_HEIGHT_PC = np.array([120.0, 700.0])
 _LMC_RA, _LMC_DEC, _LMC_RADIUS = 80.9, -69.8, 2.5
 _LMC_FROM_PC, _LMC_TO_PC = 35_000.0, 80_000.0

@@ -29,7 +29,7 @@ def figures() -> dict[str, Any]:
 
 @lru_cache
 def arrays() -> Mapping[str, Floats]:
-    """Spectral templates, passbands, projection and XP errors."""
+    """Spectral templates, passbands and XP errors."""
     with (resources.files("gaia_latent_data") / "simulation_summary.npz").open("rb") as stream:
         archive = np.load(stream, allow_pickle=False)
         return {name: np.asarray(archive[name], float) for name in archive.files}

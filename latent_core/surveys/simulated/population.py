@@ -1,0 +1,159 @@
+"""Who is in the survey: classes, periods, amplitudes, magnitudes, stellar parameters.
+
+Periods, amplitudes and magnitudes keep the marginals and rank correlations measured on real
+sources of the class (a Gaussian copula over quantile tables); RR Lyrae, Cepheids and eclipsing
+binaries draw the period together with the shape of the curve. [Fe/H] and [alpha/M] come from the
+measured mixture of the two discs and the halo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_core.surveys.simulated.classes import KINDS, Kind
+from latent_core.surveys.simulated.sky import COSMIC, HALO, THICK, THIN
+from latent_core.surveys.simulated.summary import (
+    draw_mixture,
+    figures,
+    from_quantiles,
+    to_scores,
+)
+
+Floats = NDArray[np.float64]
+_SHAPE_NUMBERS = 7
+
+
+@dataclass(frozen=True)
+class Stars:
+    """N sources before anyone looked at them, one array a property, (N,) unless said.
+
+    `log_period` in d (of `period_d`, or of the best frequency where there is no period),
+    `log_amplitude` in mag, `g` and `colour` (BP-RP; NaN where no table of the class has one) in
+    mag, `a0` the extinction at 547 nm that holds where `colour` is NaN, `shape` (N, 7) the
+    measured numbers of the light curve's shape, or NaN.
+    """
+
+    kind: NDArray[np.int64]
+    log_period: Floats
+    log_amplitude: Floats
+    g: Floats
+    colour: Floats
+    teff: Floats
+    logg: Floats
+    fe_h: Floats
+    alpha_m: Floats
+    mass: Floats
+    a0: Floats
+    part: NDArray[np.int64]
+    redshift: Floats
+    shape: Floats
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def take(self, rows: NDArray[np.int64]) -> Stars:
+        """Return some rows."""
+        return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+def draw_stars(n: int, rng: np.random.Generator) -> Stars:
+    """Draw N sources of all kinds, mixed by their weights."""
+    weights = np.array([kind.weight for kind in KINDS])
+    kind = rng.choice(len(KINDS), n, p=weights / weights.sum())
+    stars = Stars(
+        kind,
+        *(np.full(n, np.nan) for _ in range(10)),
+        np.zeros(n, np.int64),
+        np.full(n, np.nan),
+        np.full((n, _SHAPE_NUMBERS), np.nan),
+    )
+    for number, recipe in enumerate(KINDS):
+        rows = np.flatnonzero(kind == number)
+        if len(rows):
+            for name, values in _draw_kind(recipe, len(rows), rng).items():
+                getattr(stars, name)[rows] = values
+    return stars
+
+
+def _draw_kind(recipe: Kind, n: int, rng: np.random.Generator) -> dict[str, Any]:
+    table = recipe.table(figures())
+    shape = _draw_shape(recipe, n, rng)
+    scores = rng.standard_normal((n, 4))
+    if np.isfinite(shape).any():
+        scores[:, 0] = to_scores(table["log_period"], shape[:, 0])
+    scores = scores @ _copula(recipe.name).T
+    period = from_quantiles(table["log_period"], scores[:, 0])
+    drawn = {
+        "shape": shape,
+        "log_period": np.where(np.isfinite(shape[:, 0]), shape[:, 0], period),
+        "log_amplitude": from_quantiles(table["log_amplitude"], scores[:, 1]),
+        "g": from_quantiles(table["g"], scores[:, 2]),
+        "mass": np.full(n, recipe.mass),
+        "a0": recipe.a0 * np.exp(0.6 * rng.standard_normal(n)),
+    }
+    if "bp_rp" in table:
+        drawn["colour"] = from_quantiles(table["bp_rp"], scores[:, 3])
+    return drawn | _draw_star(recipe, n, rng)
+
+
+@lru_cache
+def _copula(name: str) -> Floats:
+    """Lower factor (4, 4) of the rank correlation of log period, log amplitude, G, colour.
+
+    Colour was measured with G alone: given G it is independent of the rest, and the matrix
+    stays positive definite.
+    """
+    recipe = next(kind for kind in KINDS if kind.name == name)
+    table = recipe.table(figures())
+    full = np.eye(4)
+    full[:3, :3] = table.get("correlation", np.eye(3))
+    full[3, :3] = full[:3, 3] = full[:3, 2] * table.get("g_bp_rp", 0.0)
+    return np.asarray(np.linalg.cholesky(full + 1e-6 * np.eye(4)))
+
+
+def _draw_shape(recipe: Kind, n: int, rng: np.random.Generator) -> Floats:
+    shape = np.full((n, _SHAPE_NUMBERS), np.nan)
+    table = (
+        figures()["eclipses"]
+        if recipe.shape == "eclipse"
+        else figures()["shapes"].get(recipe.name, {})
+    )
+    if table:
+        drawn = draw_mixture(table, n, rng)
+        shape[:, : drawn.shape[1]] = drawn
+    return shape
+
+
+def _draw_star(recipe: Kind, n: int, rng: np.random.Generator) -> dict[str, Any]:
+    if not recipe.parts:
+        redshift = 0.08 * rng.gamma(2.0, size=n)
+        if recipe.spectrum == "agn":
+            redshift = np.clip(1.5 * rng.gamma(2.6, 1 / 2.6, n), 0.05, 4.5)
+        return {"part": np.full(n, COSMIC), "redshift": redshift}
+    part = rng.choice([THIN, THICK, HALO], n, p=np.array(recipe.parts) / sum(recipe.parts))
+    iron, alpha = _metallicity(part, rng)
+    low, high = np.log(recipe.teff)
+    # 5 % and 95 % of a normal are 1.645 sigma from its middle
+    teff = np.exp(0.5 * (low + high) + (high - low) / 3.29 * rng.standard_normal(n))
+    teff = np.clip(teff, 0.93 * recipe.teff[0], 1.07 * recipe.teff[1])
+    logg = recipe.logg[0] + recipe.logg[1] * rng.standard_normal(n)
+    return {"part": part, "fe_h": iron, "alpha_m": alpha, "teff": teff, "logg": logg}
+
+
+def _metallicity(part: NDArray[np.int64], rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Draw [Fe/H] and [alpha/M] of thin disc (low alpha), thick disc (high alpha) and halo."""
+    iron, alpha = np.empty(len(part)), np.empty(len(part))
+    table = figures()["metallicities"]
+    means = np.array(table["means"])
+    halo, high = means[:, 0] < -1.0, means[:, 1] > 0.15
+    for which, members in ((THIN, ~high & ~halo), (THICK, high & ~halo), (HALO, halo)):
+        rows = np.flatnonzero(part == which)
+        keep = np.flatnonzero(members)
+        own = {key: [table[key][i] for i in keep] for key in ("weights", "means", "covariances")}
+        iron[rows], alpha[rows] = draw_mixture(own, len(rows), rng).T
+    return np.clip(iron, -2.5, 0.5), np.clip(alpha, -0.15, 0.45)

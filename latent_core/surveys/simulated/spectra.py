@@ -1,0 +1,273 @@
+"""What the spectrograph sees: XP coefficients of each source, their errors, and its colours.
+
+Stars are local linear fits to dereddened spectra of real stars (APOGEE parameters) between 3,150
+and 18,500 K, carried beyond by black bodies. Active nuclei, supernovae, white dwarfs, carbon and
+emission-line stars are analytic. Every spectrum is reddened, projected to 110 coefficients with
+the covariance of real stars as prior, scaled to its G magnitude, and gets noise as real errors at
+that magnitude have it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_core.modalities.xp_operator import load_operator, shipped
+from latent_core.surveys.simulated.classes import KINDS
+from latent_core.surveys.simulated.physics import extinction_curve, planck
+from latent_core.surveys.simulated.population import Stars
+from latent_core.surveys.simulated.summary import arrays
+
+Floats = NDArray[np.float64]
+_LSF_NM = 5.0  # line width that the spectrograph makes of any narrow line, sigma
+_BALMER = (656.3, 486.1, 434.0, 410.2)
+_QUASAR_LINES = (
+    (121.6, 9.0),
+    (154.9, 4.0),
+    (190.9, 2.5),
+    (279.8, 4.0),
+    (486.1, 6.0),
+    (656.3, 28.0),
+)
+_WARMEST_GIANT_K = 5500.0
+_LARGEST_A0 = 12.0
+
+
+@dataclass(frozen=True)
+class Light:
+    """Noise-free light of N sources: `flux` (N, W), median 1, reddened; colours in mag."""
+
+    flux: Floats
+    bp_rp: Floats
+    a0: Floats
+    a_g: Floats
+
+
+def shine(stars: Stars, rng: np.random.Generator) -> Light:
+    """Return reddened spectra; extinction is what brings a star to its colour, where one is set."""
+    bare = intrinsic(stars, rng)
+    curve = 0.4 * np.log(10.0) * extinction_curve(arrays()["wavelength_nm"])
+    a0 = np.clip(np.where(np.isfinite(stars.colour), 0.5, stars.a0), 0.0, _LARGEST_A0)
+    for _ in range(4):
+        colour = colours(bare * np.exp(-a0[:, None] * curve))[1]
+        slope = 0.42 - 0.012 * a0  # d(BP-RP)/dA0 of cool stars is flatter; four steps settle it
+        wanted = np.where(np.isfinite(stars.colour), stars.colour, colour)
+        a0 = np.clip(a0 + (wanted - colour) / slope, 0.0, _LARGEST_A0)
+    flux = bare * np.exp(-a0[:, None] * curve)
+    a_g, colour = colours(flux)
+    a_g = a_g - colours(bare)[0]
+    return Light(flux / np.median(flux, axis=1, keepdims=True), colour, a0, a_g)
+
+
+def colours(flux: Floats) -> tuple[Floats, Floats]:
+    """Return G and BP-RP in mag (Vega) of spectra in W m-2 nm-1, (N,) each."""
+    g, bp, rp = -2.5 * np.log10(flux @ arrays()["passbands"].T).T
+    return g, bp - rp
+
+
+def intrinsic(stars: Stars, rng: np.random.Generator) -> Floats:
+    """Unreddened spectra, (N, W), arbitrary scale."""
+    flux = np.ones((len(stars), len(arrays()["wavelength_nm"])))
+    kinds = np.array([kind.spectrum for kind in KINDS])[stars.kind]
+    for name, paint in _PAINTERS.items():
+        rows = np.flatnonzero(kinds == name)
+        if len(rows):
+            flux[rows] = paint(stars.take(rows), rng)
+    return flux
+
+
+def star(stars: Stars, _: np.random.Generator) -> Floats:
+    """Spectra of ordinary stars from the measured templates."""
+    return photosphere(stars.teff, stars.logg, stars.fe_h, stars.alpha_m)
+
+
+def photosphere(teff: Floats, logg: Floats, fe_h: Floats, alpha_m: Floats) -> Floats:
+    """Interpolate the templates in Teff and shift them by their slopes, (N, W)."""
+    giant = (logg < 3.6) & (teff < _WARMEST_GIANT_K)
+    offsets = np.column_stack([logg, np.clip(fe_h, -2.0, 0.5), np.clip(alpha_m, -0.1, 0.4)])
+    log_ratio = np.empty((len(teff), len(arrays()["wavelength_nm"])))
+    for branch, rows in (("giant", np.flatnonzero(giant)), ("dwarf", np.flatnonzero(~giant))):
+        if len(rows):
+            log_ratio[rows] = _template(branch, teff[rows], offsets[rows])
+    return np.asarray(np.exp(log_ratio) * planck(arrays()["wavelength_nm"], teff))
+
+
+def _template(branch: str, teff: Floats, offsets: Floats) -> Floats:
+    grid = np.log(arrays()[f"{branch}_teff"])
+    # TiO bands keep deepening below the coolest template, by at most one step of the grid
+    place = np.searchsorted(grid, np.log(teff)).clip(1, len(grid) - 1) - 1
+    part = ((np.log(teff) - grid[place]) / (grid[place + 1] - grid[place])).clip(-1.0, 1.0)
+    out = 0.0
+    for node, share in ((place, 1.0 - part), (place + 1, part)):
+        shift = offsets.copy()
+        shift[:, 0] = np.clip(offsets[:, 0] - arrays()[f"{branch}_logg"][node], -1.0, 1.0)
+        slopes = arrays()[f"{branch}_slopes"][node]
+        fit = arrays()[f"{branch}_log_flux"][node] + np.einsum("nk,nkw->nw", shift, slopes)
+        out = out + share[:, None] * fit
+    return np.asarray(out)
+
+
+def _line(centre: Floats | float, sigma: Floats | float = _LSF_NM) -> Floats:
+    """Gaussian of height 1 at `centre` nm, (N, W) or (W,)."""
+    x = arrays()["wavelength_nm"] - np.asarray(centre)[..., None]
+    return np.asarray(np.exp(-0.5 * (x / np.asarray(sigma)[..., None]) ** 2))
+
+
+def _emission(flux: Floats, strength: Floats, lines: tuple[float, ...] = _BALMER) -> Floats:
+    """Add emission lines whose height is `strength` (N,) times the continuum at H alpha."""
+    heights = strength[:, None] * np.array([1.0, 0.45, 0.25, 0.15])[: len(lines)]
+    glow = sum(heights[:, [i]] * _line(centre) for i, centre in enumerate(lines))
+    level = flux[:, [int(np.argmax(_line(656.3)))]]
+    return flux + level * np.asarray(glow)
+
+
+def be(stars: Stars, rng: np.random.Generator) -> Floats:
+    """Hot stars with Balmer emission from a disc."""
+    return _emission(star(stars, rng), 0.25 * rng.gamma(1.5, size=len(stars)))
+
+
+def young(stars: Stars, rng: np.random.Generator) -> Floats:
+    """Cool stars with H alpha emission and a blue accretion excess in half of them."""
+    n = len(stars)
+    accreting = rng.random(n) < 0.5
+    veil = np.where(accreting, 0.15 * rng.gamma(1.5, size=n), 0.0)
+    hot = planck(arrays()["wavelength_nm"], np.full(n, 8000.0))
+    flux = star(stars, rng)
+    level = np.median(flux[:, 140:180], axis=1, keepdims=True)
+    flux = flux + level * veil[:, None] * hot
+    return _emission(flux, 0.05 + np.where(accreting, 0.4 * rng.gamma(1.5, size=n), 0.0))
+
+
+def cataclysmic(stars: Stars, rng: np.random.Generator) -> Floats:
+    """A hot disc with Balmer emission, beside a red dwarf."""
+    n = len(stars)
+    disc = planck(arrays()["wavelength_nm"], stars.teff)
+    cool = np.full(n, 3500.0)
+    dwarf = photosphere(cool, np.full(n, 4.8), np.zeros(n), np.zeros(n))
+    dwarf /= np.median(dwarf[:, 170:200], axis=1, keepdims=True)
+    return _emission(disc + rng.uniform(0, 0.6, (n, 1)) * dwarf, 0.4 * rng.gamma(1.5, size=n))
+
+
+def symbiotic(stars: Stars, rng: np.random.Generator) -> Floats:
+    """A red giant, a hot companion, and a nebula in Balmer lines."""
+    flux = star(stars, rng)
+    level = np.median(flux[:, 150:180], axis=1, keepdims=True)
+    hot = planck(arrays()["wavelength_nm"], np.full(len(stars), 40000.0))
+    flux = flux + level * rng.uniform(0, 0.15, (len(stars), 1)) * hot
+    return _emission(flux, 1.2 * rng.gamma(1.5, size=len(stars)))
+
+
+def white_dwarf(stars: Stars, rng: np.random.Generator) -> Floats:
+    """Black bodies with broad Balmer absorption, strongest near 13,000 K (DA)."""
+    depth = 0.45 * np.exp(-0.5 * (np.log(stars.teff / 13000.0) / 0.4) ** 2)
+    depth *= np.where(rng.random(len(stars)) < 0.8, 1.0, 0.0)
+    dips = sum(w * _line(c, 7.0) for c, w in zip(_BALMER, (0.6, 1.0, 1.0, 0.9), strict=True))
+    bare = planck(arrays()["wavelength_nm"], stars.teff)
+    return np.asarray(bare * np.exp(-depth[:, None] * np.asarray(dips)))
+
+
+def cool_giant(stars: Stars, rng: np.random.Generator) -> Floats:
+    """Oxygen-rich long-period variables: TiO deepens towards lower temperatures."""
+    return star(stars, rng)
+
+
+def carbon(stars: Stars, rng: np.random.Generator) -> Floats:
+    """Carbon stars: C2 Swan and CN bands on a cool black body."""
+    bands = ((436.0, 10.0, 1.2), (472.0, 8.0, 1.2), (513.0, 10.0, 1.5), (559.0, 10.0, 1.0),
+             (605.0, 9.0, 0.7), (695.0, 8.0, 0.5), (790.0, 12.0, 0.6), (920.0, 15.0, 0.7))  # fmt: skip
+    depth = 0.7 + 0.3 * rng.random(len(stars))
+    dips = sum(w * _line(centre, sigma) for centre, sigma, w in bands)
+    blue = 2.0 / (1.0 + np.exp((arrays()["wavelength_nm"] - 420.0) / 15.0))
+    bare = planck(arrays()["wavelength_nm"], stars.teff)
+    return np.asarray(bare * np.exp(-depth[:, None] * (np.asarray(dips) + blue)))
+
+
+def r_coronae(stars: Stars, rng: np.random.Generator) -> Floats:
+    """Hydrogen-poor supergiants: a warm black body with weak C2 bands."""
+    cooler = carbon(stars, rng)
+    bare = planck(arrays()["wavelength_nm"], stars.teff)
+    return np.asarray(bare**0.7 * np.maximum(cooler, 1e-4) ** 0.3)
+
+
+def quasar(stars: Stars, rng: np.random.Generator) -> Floats:
+    """Power law with broad lines at the redshift, cut by the Lyman alpha forest."""
+    wave, stretch = arrays()["wavelength_nm"], 1.0 + stars.redshift
+    index = -1.55 + 0.35 * rng.standard_normal(len(stars))
+    flux = (wave / 700.0) ** index[:, None]
+    strength = np.exp(0.35 * rng.standard_normal(len(stars)))
+    for rest, width in _QUASAR_LINES:  # width: rest-frame equivalent width in nm
+        centre = rest * stretch
+        sigma = np.hypot(0.008 * centre, _LSF_NM)
+        height = strength * width * stretch / (sigma * np.sqrt(2 * np.pi))
+        flux = flux * (1.0 + height[:, None] * _line(centre, sigma))
+    edge = (121.0 * stretch)[:, None]
+    forest = 1.0 / (1.0 + np.exp((wave - edge) / 4.0))
+    absorbed = np.clip(0.1 + 0.2 * (stars.redshift[:, None] - 1.5), 0.0, 0.9)
+    return np.asarray(flux * (1.0 - absorbed * forest))
+
+
+def supernova(stars: Stars, rng: np.random.Generator) -> Floats:
+    """Black body of a young supernova with broad absorption, on a redshifted grid."""
+    stretch = 1.0 + stars.redshift
+    hot = planck(arrays()["wavelength_nm"], rng.uniform(7000, 13000, len(stars)) / stretch)
+    dips = sum(0.35 * _line(rest * stretch, 15.0) for rest in (380.0, 430.0, 490.0, 615.0))
+    return np.asarray(hot * np.exp(-np.asarray(dips)))
+
+
+def galaxy(stars: Stars, rng: np.random.Generator) -> Floats:
+    """Old stellar light (K giants), redshifted; some with H alpha."""
+    n, wave = len(stars), arrays()["wavelength_nm"]
+    rest = photosphere(rng.uniform(4400, 5400, n), np.full(n, 2.5), np.zeros(n), np.zeros(n))
+    moved = [np.interp(wave, wave * (1 + z), f) for z, f in zip(stars.redshift, rest, strict=True)]
+    strength = np.where(rng.random(n) < 0.5, 0.3 * rng.random(n), 0.0)
+    level = np.median(moved, axis=1, keepdims=True)
+    return np.stack(moved) + level * strength[:, None] * _line(656.3 * (1 + stars.redshift))
+
+
+_PAINTERS = {
+    "star": star, "cool": cool_giant, "carbon": carbon, "agn": quasar, "yso": young, "be": be,
+    "cv": cataclysmic, "wd": white_dwarf, "syst": symbiotic, "rcb": r_coronae, "sn": supernova,
+    "galaxy": galaxy,
+}  # fmt: skip
+
+
+@lru_cache
+def projection() -> tuple[Floats, Floats, Floats]:
+    """Mean (110,), gain (110, W) and matrix (W, 110): spectra of median 1 <-> coefficients.
+
+    The calibrate matrix has no inverse of its own (343 smooth samples, 110 coefficients); the
+    covariance of real stars, widened four times, says which coefficients are plausible.
+    """
+    matrix = load_operator().calibrate
+    with np.load(shipped("xp_coefficient_prior.npz"), allow_pickle=False) as prior:
+        mean, wide = prior["mean"], 4.0 * prior["covariance"]
+    noise = 0.003**2 * np.eye(len(matrix))
+    gain = np.linalg.solve(matrix @ wide @ matrix.T + noise, matrix @ wide).T
+    return mean, gain, matrix
+
+
+def observe(
+    light: Light, g: Floats, rng: np.random.Generator
+) -> tuple[Floats, NDArray[np.float32]]:
+    """Return noisy coefficients (N, 110) and their errors for sources of magnitude `g` (N,)."""
+    mean, gain, matrix = projection()
+    values = mean + (light.flux - matrix @ mean) @ gain.T
+    bright = colours(light.flux)[0]
+    values = values * 10.0 ** (-0.4 * (g - bright))[:, None]
+    errors = coefficient_errors(g, rng)
+    noise = errors * rng.standard_normal(errors.shape)
+    return values + noise, errors.astype(np.float32)
+
+
+def coefficient_errors(g: Floats, rng: np.random.Generator) -> Floats:
+    """Draw the errors of 110 coefficients for sources of magnitude `g` (N,), (N, 110)."""
+    table = arrays()
+    x = np.clip(g - 15.0, -8.0, 5.5)[:, None]
+    base, slope, bend = table["error_fit"]
+    common = table["error_common"] * rng.standard_normal((len(g), 1))
+    own = table["error_own"] * rng.standard_normal((len(g), len(base)))
+    log_error = base + slope * x + bend * x**2 + common + own
+    return np.asarray(10.0 ** (log_error - 0.4 * g[:, None]))
