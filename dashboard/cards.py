@@ -21,6 +21,14 @@ MODALITY_TITLES = {
 }
 
 
+BLOCK_TITLES = {"xp_coefficients": "XP", "xp_samples": "XP", "xp": "XP", "dmdt": "dm-dt"}
+
+
+def block_title(name: str) -> str:
+    """Return the short name of a block of latents."""
+    return BLOCK_TITLES.get(name, name)
+
+
 def modality_title(name: str) -> str:
     """Return what a person calls a modality."""
     return MODALITY_TITLES.get(name, name)
@@ -60,9 +68,8 @@ class ModalityCard(pn.viewable.Viewer):
         self._head = html_pane(margin=(6, 8, 0, 8))
         self._main = pn.pane.Bokeh(self.plot.figure, margin=(0, 4))
         self._residual = pn.pane.Bokeh(self.plot.residual, margin=(0, 4))
-        self._maps = pn.Row(
-            *(pn.pane.Bokeh(m.figure, margin=(0, 2)) for m in self.maps), visible=False
-        )
+        self._map_panes = [pn.pane.Bokeh(m.figure, margin=(0, 2)) for m in self.maps]
+        self._maps = pn.Row(*self._map_panes, visible=False)
         self._layout = pn.Column(self._head, self._main, self._residual, self._maps)
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -95,9 +102,7 @@ class ModalityCard(pn.viewable.Viewer):
 
     def _show_grids(self, observed: list[Grid], decoded: list[Grid]) -> None:
         high = brightest([*observed, *decoded])
-        for plot, grids, word in zip(
-            self.maps, (observed, decoded), ("observed", "decoded"), strict=True
-        ):
-            there = grids[0] if grids else None
-            title = f"{word}{self.mark}" if there else f"no {word} map"
-            plot.show(there, title, high)
+        sides = zip(self.maps, self._map_panes, (observed, decoded), strict=True)
+        for (plot, pane, grids), word in zip(sides, ("observed", "decoded"), strict=True):
+            pane.visible = bool(grids)
+            plot.show(grids[0] if grids else None, f"{word}{self.mark}", high)

@@ -10,12 +10,13 @@ import panel as pn
 from dashboard.design import WIDGET
 
 CONTROL_STYLE = """
-:host .bk-btn.bk-btn-default, :host a.bk-btn { padding: 3px 9px; min-height: 26px;
+:host .bk-btn.bk-btn-default, :host .bk-btn { padding: 3px 9px; min-height: 26px;
   font-size: 12.5px; line-height: 1.4; background: transparent; color: inherit;
   border: 1px solid #B9C1CB; border-radius: 6px; }
 :host .bk-btn.bk-btn-default:hover { background: rgba(128, 145, 170, .16); }
 :host .bk-btn.bk-btn-default:disabled { opacity: .45; }
 label { font-size: 12px; }
+:host input.bk-input { height: 28px; padding: 3px 8px; }
 """
 LOOK = [WIDGET, CONTROL_STYLE]
 TABLE_STYLE = """
@@ -23,7 +24,8 @@ TABLE_STYLE = """
 :host .tabulator .tabulator-header .tabulator-col .tabulator-col-content {
   padding: 3px 4px !important; }
 :host .tabulator .tabulator-header .tabulator-col { font-size: 12px; font-weight: 500; }
-:host .tabulator .tabulator-col-title { padding-right: 12px !important; }
+:host .tabulator .tabulator-col-title { padding-right: 0 !important; }
+:host .tabulator .tabulator-sortable .tabulator-col-title { padding-right: 12px !important; }
 :host .tabulator .tabulator-col-sorter { right: 1px !important; }
 :host .tabulator .tabulator-row { min-height: 24px !important; height: 24px !important;
   cursor: pointer; }

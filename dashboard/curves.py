@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from latent_core.modalities import Curve, Grid
 
-WIDTH, HEIGHT, RESIDUAL_HEIGHT = 392, 190, 86
+WIDTH, HEIGHT, RESIDUAL_HEIGHT = 392, 190, 62
 _LEFT = 58
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _POWER = re.compile(r"(?<=[A-Za-z)])(-?\d+)")
@@ -215,7 +215,8 @@ class CurvePlot:
         self.figure = new_figure(height, colours, title=title)
         self.residual = new_figure(RESIDUAL_HEIGHT, colours, x_range=self.figure.x_range, title="")
         self.residual.toolbar_location = None
-        self.residual.yaxis.axis_label = "residual [σ]"
+        self.residual.xaxis.visible = False
+        self.residual.yaxis.axis_label = "resid. [σ]"
         self.residual.yaxis.ticker = FixedTicker(ticks=[-3, 0, 3])
         self.message = Label(
             x=0.5, y=0.5, x_units="data", y_units="data", text="", text_align="center"
@@ -351,7 +352,7 @@ class GridPlot:
             axis.axis_label = label
 
 
-def edge_ticks(edges: NDArray[np.float64], wanted: int = 4) -> dict[int, str]:
+def edge_ticks(edges: NDArray[np.float64], wanted: int = 3) -> dict[int, str]:
     """Choose about `wanted` edges to label: cell position -> text."""
     step = max(1, (len(edges) - 1) // wanted)
     return {int(i): f"{edges[i]:.2g}" for i in range(0, len(edges), step)}

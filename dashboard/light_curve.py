@@ -92,18 +92,26 @@ class LightCurveCard(pn.viewable.Viewer):
         self._layout = pn.Column(
             self.card,
             pn.Row(
-                *(self.period, self.double, self.halve, self.reset, self.mode, self.zero),
+                *(
+                    html_pane("period [d]", sizing_mode=None, margin=(8, 2, 0, 4)),
+                    self.period,
+                    self.double,
+                    self.halve,
+                    self.reset,
+                    self.mode,
+                    self.zero,
+                ),
                 margin=(0, 4),
             ),
             self._note,
         )
 
     def _make_tools(self) -> None:
-        self.period = number_box("period [d]", width=120)
+        self.period = number_box("", placeholder="period", width=100)
         self.double = button("×2", on_click=lambda _: self._scale(2.0))
         self.halve = button("÷2", on_click=lambda _: self._scale(0.5))
         self.reset = button("Reset", on_click=lambda _: self._forget())
-        self.zero = slider("zero phase", 0.0, 1.0, 0.0, step=0.01, width=110, margin=(0, 8))
+        self.zero = slider("zero phase", 0.0, 1.0, 0.0, step=0.01, width=80, margin=(0, 6))
         self.mode = button("Raw", on_click=lambda _: self._turn())
         self.raw = False
         self.period.param.watch(self._redraw, "value")

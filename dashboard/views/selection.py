@@ -177,7 +177,7 @@ class SelectionView(LazyView):
             formatters={
                 name: {"type": "plaintext"} for name in shown if shown[name].dtype == object
             },
-            widths={"source_id": 155} | dict.fromkeys(names, 75),
+            widths={"source_id": 143} | dict.fromkeys(names, 64),
         )
 
     def _clicked(self, event: Any) -> None:

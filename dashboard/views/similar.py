@@ -10,6 +10,7 @@ import panel as pn
 from bokeh.models.widgets.tables import NumberFormatter
 from numpy.typing import NDArray
 
+from dashboard.cards import block_title
 from dashboard.controls import bar_formatter, button, checkbox, member_table, select, slider
 from dashboard.lazy import LazyView, class_texts
 from dashboard.limits import within
@@ -132,7 +133,9 @@ class SimilarView(LazyView):
         self._slider_box.objects = list(self.sliders.values())
 
     def _slider(self, block: str) -> Any:
-        weight = slider(f"{block} weight", 0.0, 2.0, 1.0, step=0.05, width=110, margin=(0, 10))
+        weight = slider(
+            f"{block_title(block)} weight", 0.0, 2.0, 1.0, step=0.05, width=110, margin=(0, 10)
+        )
         weight.param.watch(self._asked, "value")
         return weight
 
@@ -180,7 +183,10 @@ class SimilarView(LazyView):
             formatters[name] = bar_formatter(longest)
             widths[name] = 30 if len(blocks) > 2 else 46
         self.list.param.update(
-            value=shown, formatters=formatters, widths=widths, titles={"distance": "dist."}
+            value=shown,
+            formatters=formatters,
+            widths=widths,
+            titles={"distance": "dist.", **{name: block_title(name) for name in blocks}},
         )
 
     def _clicked(self, event: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import panel as pn
 from numpy.typing import NDArray
 
-from dashboard.cards import ModalityCard, modality_title
+from dashboard.cards import ModalityCard, block_title, modality_title
 from dashboard.controls import button, select, slider
 from dashboard.lazy import LazyView, class_texts
 from dashboard.limits import within
@@ -136,7 +136,7 @@ class WalkView(LazyView):
             self.sliders.append(made)
         groups: list[Any] = []
         for block, part in space.blocks.items():
-            groups.append(html_pane(sentence(f"latents of {block}")))
+            groups.append(html_pane(sentence(f"latents of {block_title(block)}")))
             groups.append(pn.FlexBox(*self.sliders[part]))
         self._slider_box.objects = groups
 
