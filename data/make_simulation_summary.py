@@ -45,7 +45,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], tuple[float, float]]] = {
     "ELL": (("ELL",), (0.1, 60.0)),
     "CP": (("ACV", "MCP", "CP"), (0.4, 30.0)),
     "BE": (("BE", "GCAS", "SDOR", "WR"), (0.2, 1000.0)),
-    "CV": (("CV",), (0.04, 100.0)),
+    "CV": (("CV",), (0.05, 0.5)),
     "BCEP": (("BCEP",), (0.08, 0.35)),
     "SPB": (("SPB",), (0.4, 5.0)),
     "WD": (("ZZA", "GWVIR", "V777HER", "ZZ"), (0.04, 0.5)),
@@ -63,6 +63,11 @@ GIANTS = [3150, 3300, 3450, 3600, 3800, 4000, 4250, 4500, 4800, 5150, 5500]
 DWARFS = [3200, 3400, 3600, 3850, 4150, 4500, 5000, 5500, 6000, 6500, 7100, 7800, 8600, 9600,
           11000, 13000, 15500, 18500]  # fmt: skip
 A0_PER_AK = 8.8  # A(547 nm) / A(Ks), Cardelli et al. 1989
+# Intrinsic BP-RP of dwarfs against Teff, rounded from Pecaut & Mamajek 2013 (table of 2022): the
+# infrared extinction of APOGEE is worthless for hot stars, their colour excess is not.
+HOT_TEFF = [7000, 7500, 8000, 9000, 10000, 12000, 15000, 20000]
+HOT_COLOUR = [0.44, 0.33, 0.22, 0.07, -0.02, -0.11, -0.20, -0.31]
+A0_PER_EXCESS = 2.0  # A0 / E(BP-RP) of a hot star
 
 
 def quantiles(values: np.ndarray) -> dict[str, Any]:
@@ -103,6 +108,11 @@ def populations(shared: Path) -> dict[str, Any]:
         if name in ARCHIVE:
             entry |= _colours(sample[sample.best_class_name == ARCHIVE[name]])
         out[name] = entry
+    fourier = pd.read_parquet(shared / "gaia_dr3_variables_fourier_real.parquet")
+    large = (fourier.label_name == "MIRA_SR") & (fourier.amplitude > 0.6) & (fourier.period > 100)
+    # Miras are redder than the long-period variables of the classifier sample
+    out["MIRA"]["bp_rp"] = quantiles(fourier.bp_rp[large].to_numpy(float))
+    out["MIRA"]["g_bp_rp"] = 0.0
     return out
 
 
@@ -219,6 +229,14 @@ def passbands(flux: np.ndarray, wavelength: np.ndarray, stars: pd.DataFrame) -> 
     return np.stack(out)
 
 
+def extinctions(stars: pd.DataFrame) -> np.ndarray:
+    """A0 in mag, (N,): from the infrared for cool stars, from the colour excess for hot ones."""
+    infrared = np.clip(stars.ak_targ.fillna(0.0).to_numpy(float), 0, 2) * A0_PER_AK
+    colour = stars.gaiaedr3_phot_bp_mean_mag - stars.gaiaedr3_phot_rp_mean_mag
+    excess = colour.to_numpy(float) - np.interp(stars.teff, HOT_TEFF, HOT_COLOUR)
+    return np.where(stars.teff > HOT_TEFF[0], A0_PER_EXCESS * excess, infrared)
+
+
 def templates(
     flux: np.ndarray, wavelength: np.ndarray, stars: pd.DataFrame
 ) -> dict[str, np.ndarray]:
@@ -227,7 +245,7 @@ def templates(
     `T_log_flux` (T, 343) at log g `T_logg`, [Fe/H] = [alpha/M] = 0, and `T_slopes` (T, 3, 343)
     in log g, [Fe/H], [alpha/M]; T is `giant` or `dwarf`.
     """
-    dereddened = np.clip(stars.ak_targ.fillna(0.0).to_numpy(), 0, 2) * A0_PER_AK
+    dereddened = extinctions(stars)
     bright = np.log(np.maximum(flux, 0.0) + 2e-4 * flux.max(axis=1, keepdims=True))
     bright += 0.4 * np.log(10) * dereddened[:, None] * extinction_curve(wavelength)
     bright -= np.log(planck(wavelength, stars.teff.to_numpy(float)))
@@ -287,8 +305,21 @@ def xp_errors(shared: Path, matrix: np.ndarray, bands: np.ndarray) -> dict[str, 
         "error_fit": fit,
         "error_common": np.array(1.4826 * np.median(np.abs(common))),
         "error_own": 1.4826 * np.median(np.abs(residual - common[:, None]), axis=0),
+        "error_correlation": correlations(rows),
         "error_g_range": np.quantile(g[good], [0.01, 0.99]),
     }
+
+
+def correlations(rows: pd.DataFrame) -> np.ndarray:
+    """Mean correlation matrices of the coefficient errors of BP and RP, (2, 55, 55)."""
+    out = []
+    rows = rows[rows.has_correlations]
+    for band in ("bp", "rp"):
+        mean = np.mean(np.vstack(list(rows[f"{band}_coefficient_correlations"])), axis=0)
+        matrix = np.eye(55)
+        matrix[np.tril_indices(55, -1)] = mean
+        out.append(matrix + np.tril(matrix, -1).T)
+    return np.stack(out).astype(np.float32)
 
 
 def main(shared: Path) -> None:

@@ -12,8 +12,8 @@ one does, and every table, product and manifest that it writes says `simulated`.
 
 Real: marginals per class, Fourier and eclipse shapes, spectra of stars (APOGEE), errors against
 G. Assumed: the mixture, Teff and log g of each class, spectra of what is not a normal star, the
-link between light curve and spectrum beyond the class. Left out: BP and RP epochs, correlations
-of coefficient errors, blends, wrong frequencies.
+link between light curve and spectrum beyond the class. Left out: BP and RP epochs, blends,
+wrong frequencies.
 """
 
 from latent_core.surveys.simulated.survey import BLOCK_ROWS, simulate

@@ -36,7 +36,7 @@ def vary(time: Floats, real: NDArray[np.bool_], stars: Stars, rng: Rng) -> tuple
     scaled = np.isin(shapes, _STOCHASTIC) & (spread > 0)
     factor = np.where(scaled, amplitude / AMPLITUDE_PER_STD / np.maximum(spread, 1e-9), 1.0)
     measured = np.isin(shapes, _MEASURED)
-    amplitude = np.where(measured, np.maximum(AMPLITUDE_PER_STD * spread, 1e-4), amplitude)
+    amplitude = np.where(measured, np.maximum(AMPLITUDE_PER_STD * spread, 1e-3), amplitude)
     return change * factor[:, None], amplitude
 
 

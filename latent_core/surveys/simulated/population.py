@@ -65,19 +65,17 @@ def draw_stars(n: int, rng: np.random.Generator) -> Stars:
     """Draw N sources of all kinds, mixed by their weights."""
     weights = np.array([kind.weight for kind in KINDS])
     kind = rng.choice(len(KINDS), n, p=weights / weights.sum())
-    stars = Stars(
-        kind,
-        *(np.full(n, np.nan) for _ in range(10)),
-        np.zeros(n, np.int64),
-        np.full(n, np.nan),
-        np.full((n, _SHAPE_NUMBERS), np.nan),
-    )
+    drawn: dict[str, NDArray[Any]] = {
+        field.name: np.full(n, np.nan) for field in fields(Stars) if field.name != "kind"
+    }
+    drawn["part"] = np.zeros(n, np.int64)
+    drawn["shape"] = np.full((n, _SHAPE_NUMBERS), np.nan)
     for number, recipe in enumerate(KINDS):
         rows = np.flatnonzero(kind == number)
         if len(rows):
             for name, values in _draw_kind(recipe, len(rows), rng).items():
-                getattr(stars, name)[rows] = values
-    return stars
+                drawn[name][rows] = values
+    return Stars(kind=kind, **drawn)
 
 
 def _draw_kind(recipe: Kind, n: int, rng: np.random.Generator) -> dict[str, Any]:

@@ -9,7 +9,7 @@ that magnitude have it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -32,6 +32,11 @@ _QUASAR_LINES = (
     (486.1, 6.0),
     (656.3, 28.0),
 )
+# centre and sigma in nm, depth: C2 Swan bands, then CN
+_CARBON_BANDS = (
+    (436.0, 10.0, 1.2), (472.0, 8.0, 1.2), (513.0, 10.0, 1.5), (559.0, 10.0, 1.0),
+    (605.0, 9.0, 0.7), (695.0, 8.0, 0.5), (790.0, 12.0, 0.6), (920.0, 15.0, 0.7),
+)  # fmt: skip
 _WARMEST_GIANT_K = 5500.0
 _LARGEST_A0 = 12.0
 
@@ -46,8 +51,31 @@ class Light:
     a_g: Floats
 
 
+@lru_cache
+def _bare_colours(branch: str) -> tuple[Floats, Floats]:
+    """Return intrinsic BP-RP, falling, and Teff, rising, of unreddened solar stars, (40,) each."""
+    teff = np.exp(np.linspace(np.log(2500.0), np.log(9000.0), 40))
+    logg = np.interp(teff, arrays()[f"{branch}_teff"], arrays()[f"{branch}_logg"])
+    zero = np.zeros_like(teff)
+    colour = colours(photosphere(teff, logg, zero, zero))[1]
+    return np.minimum.accumulate(colour), teff
+
+
+def warmed(stars: Stars) -> Stars:
+    """Raise Teff of stars that would be redder than their class's colour without any dust."""
+    dwarf, giant = _bare_colours("dwarf"), _bare_colours("giant")
+    least = np.where(
+        stars.logg < 2.5,
+        np.interp(-stars.colour, -giant[0], giant[1]),
+        np.interp(-stars.colour, -dwarf[0], dwarf[1]),
+    )
+    kinds = np.array([kind.spectrum for kind in KINDS])[stars.kind]
+    ordinary = np.isfinite(stars.colour) & np.isin(kinds, ("star", "cool"))
+    return replace(stars, teff=np.where(ordinary, np.fmax(stars.teff, least), stars.teff))
+
+
 def shine(stars: Stars, rng: np.random.Generator) -> Light:
-    """Return reddened spectra; extinction is what brings a star to its colour, where one is set."""
+    """Return reddened spectra; where a colour is set, extinction brings the star to it."""
     bare = intrinsic(stars, rng)
     curve = 0.4 * np.log(10.0) * extinction_curve(arrays()["wavelength_nm"])
     a0 = np.clip(np.where(np.isfinite(stars.colour), 0.5, stars.a0), 0.0, _LARGEST_A0)
@@ -103,7 +131,7 @@ def _template(branch: str, teff: Floats, offsets: Floats) -> Floats:
     out = 0.0
     for node, share in ((place, 1.0 - part), (place + 1, part)):
         shift = offsets.copy()
-        shift[:, 0] = np.clip(offsets[:, 0] - arrays()[f"{branch}_logg"][node], -1.0, 1.0)
+        shift[:, 0] = np.clip(offsets[:, 0] - arrays()[f"{branch}_logg"][node], -0.8, 0.8)
         slopes = arrays()[f"{branch}_slopes"][node]
         fit = arrays()[f"{branch}_log_flux"][node] + np.einsum("nk,nkw->nw", shift, slopes)
         out = out + share[:, None] * fit
@@ -176,10 +204,8 @@ def cool_giant(stars: Stars, rng: np.random.Generator) -> Floats:
 
 def carbon(stars: Stars, rng: np.random.Generator) -> Floats:
     """Carbon stars: C2 Swan and CN bands on a cool black body."""
-    bands = ((436.0, 10.0, 1.2), (472.0, 8.0, 1.2), (513.0, 10.0, 1.5), (559.0, 10.0, 1.0),
-             (605.0, 9.0, 0.7), (695.0, 8.0, 0.5), (790.0, 12.0, 0.6), (920.0, 15.0, 0.7))  # fmt: skip
     depth = 0.7 + 0.3 * rng.random(len(stars))
-    dips = sum(w * _line(centre, sigma) for centre, sigma, w in bands)
+    dips = sum(w * _line(centre, sigma) for centre, sigma, w in _CARBON_BANDS)
     blue = 2.0 / (1.0 + np.exp((arrays()["wavelength_nm"] - 420.0) / 15.0))
     bare = planck(arrays()["wavelength_nm"], stars.teff)
     return np.asarray(bare * np.exp(-depth[:, None] * (np.asarray(dips) + blue)))
@@ -258,8 +284,17 @@ def observe(
     bright = colours(light.flux)[0]
     values = values * 10.0 ** (-0.4 * (g - bright))[:, None]
     errors = coefficient_errors(g, rng)
-    noise = errors * rng.standard_normal(errors.shape)
-    return values + noise, errors.astype(np.float32)
+    noise = rng.standard_normal(errors.shape) @ _noise_factor().T
+    return values + errors * noise, errors.astype(np.float32)
+
+
+@lru_cache
+def _noise_factor() -> Floats:
+    """Lower factor (110, 110) of the mean correlation of real coefficient errors."""
+    from scipy.linalg import block_diag
+
+    blocks = [c + 1e-3 * np.eye(len(c)) for c in arrays()["error_correlation"]]
+    return np.asarray(np.linalg.cholesky(block_diag(*blocks) / 1.001))
 
 
 def coefficient_errors(g: Floats, rng: np.random.Generator) -> Floats:

@@ -37,7 +37,7 @@ def arrays() -> Mapping[str, Floats]:
 
 def from_quantiles(table: Mapping[str, Any], scores: Floats) -> Floats:
     """Turn normal scores (N,) into values of a quantile table; its ends are never passed."""
-    return np.interp(ndtr(scores), table["p"], table["q"])
+    return np.asarray(np.interp(ndtr(scores), table["p"], table["q"]))
 
 
 def to_scores(table: Mapping[str, Any], values: Floats) -> Floats:

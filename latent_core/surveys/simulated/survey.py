@@ -20,7 +20,7 @@ from latent_core.surveys.simulated.light_curves import vary
 from latent_core.surveys.simulated.physics import absolute_g
 from latent_core.surveys.simulated.population import Stars, draw_stars
 from latent_core.surveys.simulated.sky import COSMIC, invented_ids, positions
-from latent_core.surveys.simulated.spectra import Light, observe, shine
+from latent_core.surveys.simulated.spectra import Light, observe, shine, warmed
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -90,7 +90,7 @@ def simulate(
 def make_block(seed: int, number: int) -> Block:
     """Make the rows of one block, whatever the size of the survey."""
     rng = np.random.default_rng([seed, number])
-    stars = draw_stars(BLOCK_ROWS, rng)
+    stars = warmed(draw_stars(BLOCK_ROWS, rng))
     light = shine(stars, rng)
     true_parallax = parallaxes(stars, light)
     ra, dec = positions(stars.part, 1000.0 / np.maximum(true_parallax, 1e-6), rng)
@@ -203,7 +203,7 @@ def _cut(block: Block, rows: int) -> Block:
 
 def _write(blocks: list[Block], seed: int, out: Path, *, overwrite: bool) -> None:
     frame = pd.concat([block.frame for block in blocks], ignore_index=True)
-    known = [KNOWN_COLUMNS[n] for n in frame if n in KNOWN_COLUMNS]
+    known = [KNOWN_COLUMNS[str(n)] for n in frame if n in KNOWN_COLUMNS]
     own = {column.name for column in _COLUMNS}
     columns = _COLUMNS + tuple(c for c in known if c.name not in own)
     manifest = Manifest(
