@@ -10,10 +10,26 @@ import pandas as pd
 import param
 from numpy.typing import NDArray
 
+from dashboard.colouring import (
+    SCALES,
+    Classes,
+    Numbers,
+    Ramp,
+    colouring,
+    default_colour,
+    ramp,
+)
+from dashboard.selecting import box_around, nearest_row
+from dashboard.theme import NO_LABEL, PALETTES, class_key
 from latent_core import Bundle, LatentSpace
-from latent_core.catalog import Column
+from latent_core.catalog import Column, parse_source_id
+from latent_core.errors import InputError, UnknownSourceError
+from latent_core.projection import DrawingCopy
 
 Combine = Literal["new", "add", "subtract", "intersect"]
+COMBINATIONS: tuple[Combine, ...] = ("new", "add", "subtract", "intersect")
+AROUND_A_SOURCE = 1000
+MOST_HITS = 24
 
 
 class ExplorerState(param.Parameterized):
@@ -27,11 +43,19 @@ class ExplorerState(param.Parameterized):
     space_name = param.String(doc="space of that bundle")
     projection_name = param.String(doc="map of that space")
     colour_by = param.String(doc="catalog column or latent name")
+    class_column = param.String(doc="class column of the legend: the last one coloured by")
     hidden_classes = param.List(item_type=str, doc="legend rows that are switched off")
+    palette = param.Selector(default=PALETTES[0], objects=list(PALETTES))
+    reverse_palette = param.Boolean(default=False)
+    scale = param.Selector(default=SCALES[0], objects=list(SCALES))
+    clip = param.Range(default=(1.0, 99.0), bounds=(0, 100), doc="per cent of the sources")
     selection = param.Array(doc="(N,) bool: selected rows")
     current_row = param.Integer(default=-1, bounds=(-1, None), doc="row whose card is open")
     hits = param.DataFrame(doc="similar sources of the current one, nearest first")
-    combine = param.Selector(default="new", objects=["new", "add", "subtract", "intersect"])
+    ghost = param.Parameter(default=None, doc="(x, y) of a point that is no source, or None")
+    view = param.Parameter(default=None, doc="x0, x1, y0, y1 on the screen; None: the whole map")
+    in_view = param.Integer(default=0, doc="shown sources inside the view")
+    combine = param.Selector(default="new", objects=list(COMBINATIONS))
     status = param.String(doc="one sentence: the last action or what is wrong")
 
     def __init__(self, bundles: Mapping[str, Bundle]) -> None:
@@ -48,6 +72,11 @@ class ExplorerState(param.Parameterized):
     def space(self) -> LatentSpace:
         """The space on the screen."""
         return self.bundle.space(self.space_name)
+
+    @property
+    def drawing(self) -> DrawingCopy:
+        """The points of the map on the screen, in drawing order."""
+        return self.space.projection(self.projection_name).drawing
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -71,16 +100,43 @@ class ExplorerState(param.Parameterized):
             return np.asarray(self.space.latents[:, self.space.latent_names.index(name)])
         return self.frame[name].to_numpy()
 
+    @property
+    def colouring(self) -> Classes | Numbers:
+        """What the map is coloured by; shared by the sessions."""
+        return colouring(self.bundle, self.space_name, self.colour_by)
+
+    @property
+    def classes(self) -> Classes | None:
+        """The classes of the legend, None where the catalog has none."""
+        if not self.class_column:
+            return None
+        found = colouring(self.bundle, self.space_name, self.class_column)
+        return found if isinstance(found, Classes) else None
+
+    @property
+    def ramp(self) -> Ramp | None:
+        """The colour scale of the number on the map, None where it shows classes."""
+        found = self.colouring
+        return ramp(found, self.scale, self.clip) if isinstance(found, Numbers) else None
+
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """Rows that pass the legend, (N,); zoom plays no part."""
+        if self.classes is None or not self.hidden_classes:
+            return np.ones(self.size, bool)
+        return self.classes.shown(tuple(self.hidden_classes))
+
     def open_bundle(self, name: str) -> None:
         """Show another bundle; selection, hits and card start afresh."""
         bundle = self.bundles[name]
         space = bundle.space()
         with param.parameterized.batch_call_watchers(self):
             self.bundle_name = name
-            self.space_name = space.name
-            self.projection_name = space.projections[0]
-            self.selection = np.zeros(len(bundle.catalog), bool)
+            self.class_column = ""
             self.hidden_classes = []
+            self._open_map(space, space.projections[0])
+            self.colour(default_colour(bundle, space.name))
+            self.selection = np.zeros(len(bundle.catalog), bool)
             self.hits = None
             self.current_row = -1
             self.status = ""
@@ -89,11 +145,37 @@ class ExplorerState(param.Parameterized):
         """Show another space of the same bundle; selection and card stay."""
         space = self.bundle.space(name)
         with param.parameterized.batch_call_watchers(self):
-            self.space_name = name
-            self.projection_name = space.projections[0]
+            lost = self.colour_by not in (*self.frame.columns, *space.latent_names)
+            self._open_map(space, space.projections[0])
+            self.hits = None
+            if lost:
+                self.colour(default_colour(self.bundle, name))
+
+    def open_projection(self, name: str) -> None:
+        """Show another map of the same space."""
+        self.space.projection(name)
+        with param.parameterized.batch_call_watchers(self):
+            self._open_map(self.space, name)
+
+    def _open_map(self, space: LatentSpace, projection: str) -> None:
+        self.space_name, self.projection_name = space.name, projection
+        self.ghost = None
+        self.view = None
+
+    def colour(self, name: str) -> None:
+        """Colour the map by a column or latent; a class column becomes the legend's."""
+        with param.parameterized.batch_call_watchers(self):
+            self.colour_by = name
+            is_class = isinstance(self.colouring, Classes)
+            if is_class and name != self.class_column:
+                self.class_column = name
+                self.hidden_classes = []
+            if not is_class:
+                self.clip = (1.0, 99.0)
 
     def select(self, rows: NDArray[np.int64], how: Combine | None = None) -> None:
         """Combine catalog rows with the selection; an empty result of a gesture keeps the old."""
+        how = how or self.combine
         mask = np.zeros(self.size, bool)
         mask[rows] = True
         old = self.selection
@@ -102,9 +184,100 @@ class ExplorerState(param.Parameterized):
             "add": old | mask,
             "subtract": old & ~mask,
             "intersect": old & mask,
-        }[how or self.combine]
-        if not result.any() and how != "subtract" and old.any():
-            self.status = "nothing inside: the old selection stays"
+        }[how]
+        if not result.any() and how != "subtract":
+            kept = "the old selection stays" if old.any() else "nothing is selected"
+            self.status = f"no source inside: {kept}"
             return
         self.selection = result
-        self.status = f"{int(result.sum()):,} selected"
+        changed = int(result.sum()) - (0 if how == "new" else int(old.sum()))
+        self.status = {
+            "new": f"selected {changed:,}",
+            "add": f"added {changed:,}",
+            "subtract": f"took {-changed:,} away",
+            "intersect": f"kept {int(result.sum()):,} of {int(old.sum()):,}",
+        }[how]
+
+    def clear_selection(self) -> None:
+        """Select nothing."""
+        if self.selection.any():
+            self.selection = np.zeros(self.size, bool)
+            self.status = "selection cleared"
+
+    def isolate(self, name: str) -> None:
+        """Show one class alone; the only one left restores all."""
+        if self.classes is None or name not in self.classes.names:
+            return
+        others = [other for other in self.classes.names if other != name]
+        alone = set(self.hidden_classes) == set(others)
+        self.hidden_classes = [] if alone else others
+
+    def toggle(self, name: str) -> None:
+        """Hide or show one class; the last one shown stays."""
+        if self.classes is None or name not in self.classes.names:
+            return
+        hidden = set(self.hidden_classes) ^ {name}
+        if len(hidden) < len(self.classes.names):
+            self.hidden_classes = [n for n in self.classes.names if n in hidden]
+
+    def pick(self, x: float, y: float, reach: tuple[float, float]) -> int:
+        """Return the shown row nearest to a place of the map within reach, -1 where none is."""
+        return nearest_row(self.drawing, x, y, reach, self.shown)
+
+    def place(self, row: int) -> tuple[float, float] | None:
+        """Return where a row stands on the map, None where it has no place."""
+        if not 0 <= row < self.size:
+            return None
+        x, y = self.space.projection(self.projection_name).coordinates[row]
+        return (float(x), float(y)) if np.isfinite(x) and np.isfinite(y) else None
+
+    def search(self, text: str) -> None:
+        """Go to a source by its id; what is wrong becomes the status, nothing else changes."""
+        try:
+            row = self.bundle.row(parse_source_id(text))
+        except UnknownSourceError:
+            self.status = f"source {text.split()[-1]} is not in this bundle ({self.bundle_name})"
+        except InputError as error:
+            self.status = str(error)
+        else:
+            self.go_to(row)
+
+    def go_to(self, row: int) -> None:
+        """Make a row current and centre the map on it, about 1,000 sources in view."""
+        place = self.place(row)
+        with param.parameterized.batch_call_watchers(self):
+            self.current_row = row
+            name = f"source {self.bundle.folder.catalog.source_id[row]}"
+            if place is None:
+                self.status = f"{name} has no place on this map"
+            else:
+                self.view = box_around(self.drawing, *place, AROUND_A_SOURCE)
+                self.status = f"centred on {name}"
+
+    def showcase(self) -> None:
+        """Open the card of a typical source: the RR Lyrae nearest its class median, else the
+        source nearest the densest place of the map.
+        """
+        row = self._typical_member("RR")
+        self.current_row = self._densest_row() if row < 0 else row
+
+    def _typical_member(self, key: str) -> int:
+        if self.classes is None or not len(self.space.present):
+            return -1
+        wanted = [i for i, n in enumerate(self.classes.names) if class_key(n) == key]
+        members = np.isin(self.classes.codes[self.space.present], wanted)
+        if not members.any() or key == NO_LABEL:
+            return -1
+        z = self.space.z[members]
+        distance = np.linalg.norm(z - np.median(z, axis=0), axis=1)
+        return int(self.space.present[members][np.argmin(distance)])
+
+    def _densest_row(self) -> int:
+        drawing = self.drawing
+        if not len(drawing.order):
+            return -1
+        cell = int(np.argmax(np.diff(drawing.offsets)))
+        inside = slice(int(drawing.offsets[cell]), int(drawing.offsets[cell + 1]))
+        x, y = drawing.x[inside], drawing.y[inside]
+        distance = np.hypot(x - np.median(x), y - np.median(y))
+        return int(drawing.order[inside][np.argmin(distance)])

@@ -1,0 +1,125 @@
+"""Tools over the map, how a gesture combines, and the line of text under the map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import panel as pn
+import param
+from panel.custom import JSComponent
+
+from dashboard.limits import LimitError, choice, safe_text
+from dashboard.state import COMBINATIONS, ExplorerState
+
+TOOLS = {"pan": "Pan", "lasso": "Lasso", "box": "Box"}
+KEYS = {"v": "pan", "l": "lasso", "b": "box"}
+
+
+_KEYS_ESM = """
+export function render({ model }) {
+  const typing = (event) => {
+    const target = event.composedPath()[0]
+    return target && (['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName)
+      || target.isContentEditable)
+  }
+  const pressed = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event)) return
+    if (!model.known.includes(event.key)) return
+    if (event.key === '/') event.preventDefault()
+    model.send_msg(event.key)
+  }
+  window.addEventListener('keydown', pressed)
+  model.on('remove', () => window.removeEventListener('keydown', pressed))
+  return document.createElement('span')
+}
+"""
+
+
+class Keys(JSComponent):
+    """Sends single keys, unless a text field has the focus."""
+
+    known = param.List(item_type=str)
+    _esm = _KEYS_ESM
+
+
+class ToolbarView(pn.viewable.Viewer):
+    """Pan, lasso, box; New, Add, Subtract, Intersect; fit; keys `v l b f Esc`."""
+
+    def __init__(self, state: ExplorerState, tools: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.state = state
+        self.tool = pn.widgets.RadioButtonGroup(
+            name="Tool", options={text: name for name, text in TOOLS.items()}, value="pan",
+            margin=(6, 4, 6, 10),
+        )  # fmt: skip
+        self.tool.jscallback(
+            value="""
+            const chosen = source.active
+            ;[pan, lasso, box].forEach((tool, i) => { tool.active = i === chosen })
+            """,
+            args={name: tools[name] for name in TOOLS},
+        )
+        self.combine = pn.widgets.RadioButtonGroup(
+            name="Combine", options={c.title(): c for c in COMBINATIONS}, value=state.combine,
+            margin=(6, 4, 6, 14),
+        )  # fmt: skip
+        self.combine.param.watch(self._combined, "value")
+        state.param.watch(self._show_combine, "combine")
+        self.fit = pn.widgets.Button(name="Fit", margin=(6, 4, 6, 14))
+        self.fit.on_click(lambda _: state.param.update(view=None))
+        self._keys = Keys(known=[*KEYS, "f", "Escape"], width=0, height=0, margin=0)
+        self._keys.on_msg(self._key)
+        hint = (
+            "drag with Shift adds, Alt subtracts, both intersect; "
+            "keys: v pan, l lasso, b box, f fit, Esc clears"
+        )
+        self._help = pn.widgets.TooltipIcon(value=hint, margin=(10, 6))
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return pn.Row(
+            self.tool, self.combine, self.fit, self._help, self._keys,
+            sizing_mode="stretch_width", height=44, margin=0,
+        )  # fmt: skip
+
+    def _combined(self, event: Any) -> None:
+        self.state.combine = choice(event.new, COMBINATIONS)
+
+    def _show_combine(self, event: Any) -> None:
+        self.combine.value = event.new
+
+    def _key(self, event: Any) -> None:
+        try:
+            key = choice(event.data, [*KEYS, "f", "Escape"], "key")
+        except LimitError:
+            return
+        if key in KEYS:
+            self.tool.value = KEYS[key]
+        elif key == "f":
+            self.state.view = None
+        else:
+            self.state.clear_selection()
+
+
+class StatusView(pn.viewable.Viewer):
+    """One line: how many are in view and selected, and what was done last."""
+
+    def __init__(self, state: ExplorerState) -> None:
+        super().__init__()
+        self.state = state
+        self._line = pn.pane.HTML(
+            sizing_mode="stretch_width", margin=(5, 12), height=20, styles={"color": "#5B6675"}
+        )
+        state.param.watch(self._write, ["in_view", "selection", "status", "bundle_name"])
+        self._write()
+
+    def __panel__(self) -> pn.viewable.Viewable:
+        return self._line
+
+    def _write(self, *_: Any) -> None:
+        state = self.state
+        parts = [f"in view {state.in_view:,}"]
+        if state.selection.any():
+            parts.append(f"selected {int(state.selection.sum()):,}")
+        parts.append(state.status or "click a source to open it, wheel to zoom, l for the lasso")
+        self._line.object = '<span role="status">' + safe_text("; ".join(parts)) + "</span>"
