@@ -13,6 +13,7 @@ CONTROL_STYLE = """
 :host .bk-btn.bk-btn-default, :host .bk-btn { padding: 3px 9px; min-height: 26px;
   font-size: 12.5px; line-height: 1.4; background: transparent; color: inherit;
   border: 1px solid #B9C1CB; border-radius: 6px; }
+:host .bk-btn a { padding: 0 !important; }
 :host .bk-btn.bk-btn-default:hover { background: rgba(128, 145, 170, .16); }
 :host .bk-btn.bk-btn-default:disabled { opacity: .45; }
 label { font-size: 12px; }
@@ -30,8 +31,8 @@ TABLE_STYLE = """
 :host .tabulator .tabulator-row { min-height: 24px !important; height: 24px !important;
   cursor: pointer; }
 :host .tabulator .tabulator-row .tabulator-cell {
-  padding: 3px 4px !important; height: 24px !important; min-height: 0 !important; font-size: 12px;
-  font-variant-numeric: tabular-nums; }
+  padding: 3px 4px !important; height: 24px !important; min-height: 0 !important;
+  font-size: 11.5px; font-variant-numeric: tabular-nums; }
 :host .tabulator-cell div[data-max] { height: 8px !important; margin-top: 5px; }
 """
 BAR = "#7C9CCB"

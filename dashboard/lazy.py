@@ -46,8 +46,9 @@ class LazyView(pn.viewable.Viewer):
 
     @property
     def class_column(self) -> str | None:
-        """The catalog column that holds classes, None where there is none."""
-        return next((name for name in CLASS_COLUMNS if name in self.state.frame), None)
+        """The class column of the legend, else the catalog's first, None where there is none."""
+        chosen = self.state.class_column
+        return chosen or next((name for name in CLASS_COLUMNS if name in self.state.frame), None)
 
     @property
     def magnitude_column(self) -> str | None:
@@ -70,6 +71,14 @@ class LazyView(pn.viewable.Viewer):
             self._stale = False
             self.guard(self._draw)
 
+    def open_source(self, row: int) -> None:
+        """Make a row current; the map moves only if the row is not on the screen."""
+        place, view = self.state.place(row), self.state.view
+        if place is None or view is None or _inside(place, view):
+            self.state.current_row = row
+        else:
+            self.state.go_to(row)
+
     def guard(self, work: Any, *arguments: Any) -> None:
         """Do something that may be refused, and say why in one sentence if it is."""
         try:
@@ -85,6 +94,11 @@ class LazyView(pn.viewable.Viewer):
 
     def _draw(self) -> None:
         raise NotImplementedError
+
+
+def _inside(place: tuple[float, float], view: Sequence[float]) -> bool:
+    left, right, bottom, top = view
+    return left <= place[0] <= right and bottom <= place[1] <= top
 
 
 def class_texts(values: pd.Series) -> NDArray:

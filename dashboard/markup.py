@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import panel as pn
 
 from dashboard.limits import safe_text as safe
+from dashboard.theme import class_title
 from latent_core.catalog import Column
 
 STYLE = """
@@ -94,6 +95,12 @@ def cell(value: Any, column: Column, error: Any = None) -> str:
     digits = _EXACT.get(column.name, 5)
     text = with_error(float(value), float(error)) if known else number(float(value), digits)
     return f"{text} {column.unit}" if column.unit else text
+
+
+def fact(row: Mapping[str, Any], column: Column) -> str:
+    """Write one column of a catalog row, with its error where there is one, as plain text."""
+    text = cell(row[column.name], column, row.get(f"{column.name}_err"))
+    return class_title(text) if column.kind == "category" else text
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:

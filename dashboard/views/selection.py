@@ -93,7 +93,7 @@ class SelectionView(LazyView):
     """The report of a selection, or of the whole map while nothing is selected."""
 
     def __init__(self, state: ExplorerState) -> None:
-        super().__init__(state, ("bundle_name", "selection"))
+        super().__init__(state, ("bundle_name", "selection", "class_column"))
         self.head, self.report = html_pane(margin=(6, 8, 0, 8)), html_pane()
         self.curves_note = html_pane()
         self._plots = pn.Column(sizing_mode="stretch_width")
@@ -177,7 +177,7 @@ class SelectionView(LazyView):
             formatters={
                 name: {"type": "plaintext"} for name in shown if shown[name].dtype == object
             },
-            widths={"source_id": 143} | dict.fromkeys(names, 64),
+            widths={"source_id": 152} | dict.fromkeys(names, 64),
         )
 
     def _clicked(self, event: Any) -> None:
@@ -188,7 +188,7 @@ class SelectionView(LazyView):
             self.guard(self._open, int(ids.iloc[place]))
 
     def _open(self, source_id: int) -> None:
-        self.state.current_row = self.state.bundle.row(source_id)
+        self.open_source(self.state.bundle.row(source_id))
 
     def _clear_medians(self) -> None:
         """Forget the curves of the former selection; 300 decodes are made on demand."""

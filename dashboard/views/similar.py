@@ -56,7 +56,9 @@ class SimilarView(LazyView):
     """A numbered list of hits; stepping through it moves the card, not the query."""
 
     def __init__(self, state: ExplorerState) -> None:
-        super().__init__(state, ("bundle_name", "space_name", "current_row", "selection"))
+        super().__init__(
+            state, ("bundle_name", "space_name", "current_row", "selection", "class_column")
+        )
         self.query = -1
         self._stepping = False
         self._sliders_of: tuple[str, str] | None = None
@@ -101,6 +103,8 @@ class SimilarView(LazyView):
         if self._stepping and names == {"current_row"}:
             self._enable_buttons()
             return
+        if not self.active and not self._still_listed():
+            self.state.hits = None
         super()._changed(*events)
 
     def _asked(self, *_: Any) -> None:
@@ -173,7 +177,7 @@ class SimilarView(LazyView):
         shown = hit_table(hits, self.state.frame, self.class_column, self.magnitude_column)
         formatters: dict[str, Any] = {ID: {"type": "plaintext"}, "class": {"type": "plaintext"}}
         formatters |= {name: NumberFormatter(format="0.00") for name in ("G", "distance")}
-        widths: dict[str, Any] = {RANK: 24, ID: 143, "class": 60, "G": 41, "distance": 42}
+        widths: dict[str, Any] = {RANK: 24, ID: 152, "class": 50, "G": 42, "distance": 40}
         blocks = list(shown.columns[list(shown.columns).index("distance") + 1 :])
         if len(blocks) < 2:
             shown = shown.drop(columns=blocks)
@@ -209,7 +213,7 @@ class SimilarView(LazyView):
         """Open another card and keep the list."""
         self._stepping = True
         try:
-            self.state.current_row = row
+            self.open_source(row)
         finally:
             self._stepping = False
         self._enable_buttons()

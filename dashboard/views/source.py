@@ -15,7 +15,7 @@ from dashboard.light_curve import PHOTOMETRY, LightCurveCard
 from dashboard.limits import safe_text as safe
 from dashboard.markup import (
     badge,
-    cell,
+    fact,
     facts,
     folded_away,
     html_pane,
@@ -81,10 +81,7 @@ def _is_error_of_another(name: str, known: set[str]) -> bool:
 def fact_pairs(row: Mapping[str, Any], columns: Sequence[Column]) -> Iterator[tuple[str, str]]:
     """Yield label and value of each column, with its error where the catalog has one."""
     for column in columns:
-        yield (
-            column.label or column.name,
-            cell(row[column.name], column, row.get(f"{column.name}_err")),
-        )
+        yield column.label or column.name, fact(row, column)
 
 
 def outside_links(source_id: int, ra: float | None, dec: float | None) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from dashboard.cards import ModalityCard, block_title, modality_title
 from dashboard.controls import button, select, slider
 from dashboard.lazy import LazyView, class_texts
 from dashboard.limits import within
-from dashboard.markup import cell, facts, html_pane, sentence
+from dashboard.markup import fact, facts, html_pane, sentence
 from dashboard.state import ExplorerState
 from latent_core import LatentSpace
 from latent_core.similarity import nearest_neighbors
@@ -93,6 +93,14 @@ class WalkView(LazyView):
         """Return sliders and curves."""
         self.refresh()
         return self._layout
+
+    def _opened(self, *_: Any) -> None:
+        """The ghost is on the map only while this tab is open."""
+        if not self.active:
+            self.state.ghost = None
+        elif not self._stale:
+            self._update()
+        super()._opened()
 
     def _draw(self) -> None:
         self.say("")
@@ -198,8 +206,7 @@ class WalkView(LazyView):
     def _update(self) -> None:
         self.guard(self._decode)
         self.guard(self._find_nearest)
-        if hasattr(self.state, "ghost"):
-            self.guard(self._place_ghost)
+        self.guard(self._place_ghost)
 
     def _decode(self) -> None:
         row = self._start_row if self._start_row >= 0 else None
@@ -224,11 +231,7 @@ class WalkView(LazyView):
         names = [n for n in (*wanted, "teff", "logg", "fe_h", "alpha_m") if n in self.state.frame]
         describe = self.state.bundle.folder.catalog.column
         record = self.record(row)
-        return [
-            (describe(n).label or n, cell(record[n], describe(n), record.get(f"{n}_err")))
-            for n in names
-            if n
-        ]
+        return [(describe(n).label or n, fact(record, describe(n))) for n in names if n]
 
     def _place_ghost(self) -> None:
         place = self.state.space.project(self.latents[None], self.state.projection_name)[0]
@@ -236,4 +239,4 @@ class WalkView(LazyView):
 
     def _open_nearest(self) -> None:
         if self._nearest_row >= 0:
-            self.state.current_row = self._nearest_row
+            self.open_source(self._nearest_row)

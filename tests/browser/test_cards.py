@@ -1,0 +1,122 @@
+"""The right column in a real browser: exact ids, lists, live folding, files, hostile text."""
+
+import io
+import socket
+
+import numpy as np
+import panel as pn
+import pytest
+from astropy.io.votable import parse
+from fake_bundle import fake_bundle
+
+from dashboard.state import ExplorerState
+from dashboard.views.source import SourceView
+
+pytestmark = pytest.mark.browser
+ID_CELLS = ".tabulator-cell[tabulator-field=source_id]"
+
+
+def tab(page, name):
+    page.locator(".bk-tab", has_text=name).first.click()
+    page.wait_for_timeout(800)
+
+
+def until(page, reached):
+    for _ in range(60):
+        if reached():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("the page did not get there within 3 s")
+
+
+def test_the_card_shows_the_exact_id_and_that_it_is_simulated(page):
+    state = page.state
+    source_id = int(state.bundle.folder.catalog.source_id[state.current_row])
+    assert page.get_by_text(str(source_id)).first.is_visible()
+    assert page.get_by_text("SIMULATED").first.is_visible()
+    assert page.get_by_text("nothing can be decoded").first.is_visible()
+
+
+def test_a_hostile_class_is_text_in_every_tab(page):
+    names = page.state.frame["macro_class"].to_numpy(object)
+    row = int(np.flatnonzero(names == "<img src=x onerror=alert(1)>")[50])
+    dialogs = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.state.current_row = row
+    page.state.select(np.array([row]), "new")
+    for name in ("Source", "Similar", "Selection", "Walk"):
+        tab(page, name)
+    assert page.get_by_text("<img src=x onerror=alert(1)>").count() > 0
+    assert dialogs == []
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_hits_in_the_list_are_the_hits_of_the_space(page):
+    tab(page, "Similar")
+    state = page.state
+    until(page, lambda: page.locator(ID_CELLS).count() > 5)
+    expected = [str(i) for i in state.hits["source_id"]]
+    shown = page.locator(ID_CELLS).all_inner_texts()
+    assert shown[:5] == expected[:5]
+    page.locator(ID_CELLS).nth(3).click()
+    until(page, lambda: state.current_row == state.hits["row"].iloc[3])
+    page.get_by_role("button", name="Select hits").click()
+    until(page, lambda: int(state.selection.sum()) == len(expected))
+
+
+def test_the_file_holds_the_same_ids_as_the_selection(page):
+    state = page.state
+    state.select(np.array([5, 9, 4000 - 1]), "new")
+    tab(page, "Selection")
+    assert page.get_by_text("3 of 4,000 sources selected").first.is_visible()
+    with page.expect_download() as download:
+        page.get_by_text("VOTable", exact=True).first.click()
+    assert download.value.suggested_filename == "corners-selection-3.vot"
+    with open(download.value.path(), "rb") as file:  # noqa: PTH123 - a path of the browser
+        table = parse(io.BytesIO(file.read())).get_first_table()
+    ids = np.asarray(table.array["source_id"])
+    assert ids.tolist() == state.bundle.folder.catalog.source_id[[5, 9, 3999]].tolist()
+
+
+def test_walking_leaves_a_ghost_only_while_its_tab_is_open(page):
+    tab(page, "Walk")
+    until(page, lambda: page.state.ghost is not None)
+    handle = page.locator(".noUi-handle:visible").first
+    handle.focus()
+    before = page.state.ghost
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    until(page, lambda: page.state.ghost != before)
+    tab(page, "Source")
+    until(page, lambda: page.state.ghost is None)
+
+
+@pytest.fixture
+def card(browser):
+    """Serve the card of a source whose models are formulas."""
+    bundle = fake_bundle()
+
+    def app():
+        state = ExplorerState({"fake bundle": bundle})
+        state.current_row = 2
+        return pn.Column(SourceView(state), width=420)
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    running = pn.serve({"card": app}, port=port, show=False, threaded=True)
+    page = browser.new_page(viewport={"width": 440, "height": 1000})
+    page.goto(f"http://localhost:{port}/card")
+    page.get_by_text("XP spectrum").first.wait_for(timeout=30_000)
+    yield page
+    page.close()
+    running.stop()
+
+
+def test_the_period_tools_fold_again_and_say_what_the_latents_used(card):
+    card.get_by_role("button", name="×2").click()
+    card.get_by_text("The stored latents used P = 0.5 d").first.wait_for(timeout=5_000)
+    card.get_by_role("button", name="Reset").click()
+    until(card, lambda: card.get_by_text("The stored latents").count() == 0)
+    card.get_by_role("button", name="Raw").click()
+    card.get_by_role("button", name="Folded").wait_for(timeout=5_000)
