@@ -15,6 +15,8 @@ from latent_core.surveys.readings import Reading, Table
 from latent_core.surveys.rows import Sieve, flags, is_array_column, numbers, vector
 
 MAG_OF_RELATIVE_FLUX = 2.5 / np.log(10)  # d mag = 1.0857 d flux / flux
+# Beyond these a number is damage, not a time in d, a magnitude or its error in mag.
+LARGEST = {"time": 1e6, "mag": 100.0, "mag_error": 100.0}
 POINT_ARRAYS = ("time", "mag", "mag_error", "band", "rejected")
 _OF_A_POINT = {"time", "band", "mag", "mag_error", "flux", "flux_error", "flux_over_error"}
 
@@ -106,9 +108,9 @@ def _points(table: Table) -> Reading:
         given.get("mag_error", derived),
         derived,
     )
-    sieve.reject(~np.isfinite(given["time"]), "the time is not a finite number", "time")
-    sieve.reject(~np.isfinite(given["mag"]), "the magnitude is not a finite number", "mag")
-    sieve.reject(~np.isfinite(error), "the magnitude error is not a finite number", "mag_error")
+    for name, values in (("time", given["time"]), ("mag", given["mag"]), ("mag_error", error)):
+        bad = ~(np.abs(values) <= LARGEST[name])
+        sieve.reject(bad, f"not a number within {LARGEST[name]:g}", name)
     sieve.reject(~(error > 0), "the magnitude error is not positive", "mag_error")
     arrays = {
         "time": given["time"],
@@ -191,14 +193,15 @@ def _band_of_row(frame: pd.DataFrame, row: int, columns: BandColumns) -> dict[st
     derived = relative_error(lists)
     error = lists.get("mag_error", derived)
     error = np.where(np.isfinite(error), error, derived)
-    good = np.isfinite(time) & np.isfinite(lists["mag"]) & np.isfinite(error) & (error > 0)
+    points = {"time": time, "mag": lists["mag"], "mag_error": error}
+    good = error > 0
+    for key, values in points.items():
+        good &= np.abs(values) <= LARGEST[key]
     rejected = np.zeros(len(time), bool)
     for mark in marks:
         rejected |= (mark == 1) if mark is not None else False
     return {
-        "time": time[good],
-        "mag": lists["mag"][good],
-        "mag_error": error[good],
+        **{key: values[good] for key, values in points.items()},
         "band": np.full(int(good.sum()), columns.band, np.uint8),
         "rejected": rejected[good],
         "dropped": int((~good).sum()),

@@ -118,12 +118,15 @@ def _number(text: str) -> float:
     return float(text)
 
 
-def matrix(cells: pd.Series, width: int, sieve: Sieve) -> NDArray[np.float64]:
+def matrix(
+    cells: pd.Series, width: int, sieve: Sieve, *, stored: type[np.floating] = np.float64
+) -> NDArray[np.float64]:
     """Read array cells of one length as (n, width) float64; a missing array is a row of NaN.
 
-    Rows whose array has another length, or holds only some finite values, are rejected.
+    Rows whose array has another length, or only some values that are finite as `stored`, are
+    rejected.
     """
-    name = str(cells.name)
+    name, largest = str(cells.name), float(np.finfo(stored).max)
     out = np.full((len(cells), width), np.nan)
     for row, cell in enumerate(cells):
         try:
@@ -135,7 +138,7 @@ def matrix(cells: pd.Series, width: int, sieve: Sieve) -> NDArray[np.float64]:
             continue
         if values.size != width:
             sieve.reject_row(row, f"the array has {values.size} values, {width} expected", name)
-        elif not np.isfinite(values).all():
+        elif not (np.abs(values) <= largest).all():
             sieve.reject_row(row, "the array holds a value that is not finite", name)
         else:
             out[row] = values

@@ -60,7 +60,7 @@ def _band(table: Table, band: str, number: int) -> tuple[NDArray[np.float64], ..
     xp, sieve = table.release.xp, table.sieve
     cells, error_cells, basis = _band_cells(table.frame, band)
     values = matrix(cells, xp.coefficients_per_band, sieve)
-    errors = matrix(error_cells, xp.coefficients_per_band, sieve)
+    errors = matrix(error_cells, xp.coefficients_per_band, sieve, stored=np.float32)
     present = np.asarray(np.isfinite(values).all(axis=1))
     sieve.reject(
         np.asarray((errors <= 0).any(axis=1)),
@@ -151,8 +151,8 @@ def _sampled_rows(table: Table) -> Reading:
         given = matrix(frame["wavelength"], len(grid), sieve)
         off = np.asarray(np.abs(given - grid).max(axis=1) > 1e-3)
         sieve.reject(off, "the wavelengths are not the release's grid", "wavelength")
-    flux = matrix(frame["flux"], len(grid), sieve)
-    error = matrix(_column(frame, "flux_error"), len(grid), sieve)
+    flux = matrix(frame["flux"], len(grid), sieve, stored=np.float32)
+    error = matrix(_column(frame, "flux_error"), len(grid), sieve, stored=np.float32)
     sieve.reject(np.asarray(np.isnan(flux).all(axis=1)), "the spectrum is missing", "flux")
     sieve.refuse_if_empty()
     arrays = {"flux": flux.astype(np.float32), "flux_error": error.astype(np.float32)}
@@ -169,7 +169,9 @@ def _sampled_points(table: Table) -> Reading:
         "wavelength",
     )
     flux, error = numbers(frame["flux"]), numbers(_column(frame, "flux_error"))
-    sieve.reject(~np.isfinite(flux), "the flux is not finite", "flux")
+    largest = float(np.finfo(np.float32).max)
+    sieve.reject(~(np.abs(flux) <= largest), "the flux is not finite", "flux")
+    sieve.reject(np.abs(error) > largest, "the flux error is not finite", "flux_error")
     _reject_partial(table, place, len(grid))
     sieve.refuse_if_empty()
     reading = table.by_source("XP sampled, a row a wavelength", {"flux": flux, "error": error})

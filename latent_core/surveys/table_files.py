@@ -76,7 +76,7 @@ def _damage() -> tuple[type[BaseException], ...]:
     """What the readers below raise on damaged bytes; imported only when one of them failed."""
     import pyarrow as pa
     from astropy.io.fits.verify import VerifyError
-    from astropy.io.misc import yaml
+    from astropy.table.meta import YamlParseError
     from astropy.utils.exceptions import AstropyWarning
     from fastavro.schema import SchemaParseException, UnknownType
 
@@ -88,7 +88,7 @@ def _damage() -> tuple[type[BaseException], ...]:
         AstropyWarning,
         SchemaParseException,
         UnknownType,
-        yaml.yaml.YAMLError,
+        YamlParseError,
     )
     return (*builtin, *unpacking, *binary, *libraries)
 
@@ -295,9 +295,22 @@ def _text(content: bytes, name: str, text_columns: tuple[str, ...]) -> list[RawT
             file=name,
             remedy="give CSV, ECSV, VOTable, FITS, Parquet, Avro, or these in gzip or zip",
         )
+    _refuse_foreign_text(content, name)
     if start.startswith(b"# %ecsv"):
         return _ecsv(content, name, text_columns)
     return [RawTable(name, _csv(content, name, text_columns))]
+
+
+def _refuse_foreign_text(content: bytes, name: str) -> None:
+    if content.isascii():
+        return
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"line {line} is not UTF-8 text", file=name, remedy="save the table as UTF-8"
+        ) from error
 
 
 def _ecsv(content: bytes, name: str, text_columns: tuple[str, ...]) -> list[RawTable]:
