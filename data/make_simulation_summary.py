@@ -298,12 +298,17 @@ def xp_errors(shared: Path, matrix: np.ndarray, bands: np.ndarray) -> dict[str, 
     x = g[good] - 15.0
     logs = np.log10(np.hstack(errors).astype(float)[good] / relative[good, None])
     design = np.column_stack([np.ones_like(x), x, x**2])
-    fit = np.linalg.lstsq(design, logs, rcond=None)[0]
+    # symbiotic stars and nebulae scatter to larger errors; they must not lift the fit
+    keep = np.ones(len(x), bool)
+    for _ in range(8):
+        fit = np.linalg.lstsq(design[keep], logs[keep], rcond=None)[0]
+        keep = np.abs(np.median(logs - design @ fit, axis=1)) < 0.12
     residual = logs - design @ fit
+    residual = residual[keep]
     common = np.median(residual, axis=1)
     return {
         "error_fit": fit,
-        "error_common": np.array(1.4826 * np.median(np.abs(common))),
+        "error_common": np.array(np.std(common)),
         "error_own": 1.4826 * np.median(np.abs(residual - common[:, None]), axis=0),
         "error_correlation": correlations(rows),
         "error_g_range": np.quantile(g[good], [0.01, 0.99]),

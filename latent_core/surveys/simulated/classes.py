@@ -17,11 +17,11 @@ DISC, OLD, HALO_MIX, GALAXIES = (0.9, 0.1, 0.0), (0.65, 0.33, 0.02), (0.05, 0.35
 class Kind:
     """One kind of source; a DR3 class has one or more kinds.
 
-    `population` names its measured quantiles, `assumed` replaces them where no table has any
-    (5, 50, 95 % of log period [d], log amplitude [mag], G). `teff` (5, 95 %) in K, `logg` (mean,
-    sd), `mass` in solar masses, `a0` the median extinction in mag, `parts` the shares of thin
-    disc, thick disc, halo (empty: extragalactic). `cycles` is the periods of the light curve's
-    best frequency in one `period_d` (2 for binaries, 0 where there is no period).
+    `population` names its measured quantiles, `assumed` replaces them where no table has any or
+    aliases rule it (5, 50, 95 % of log period [d], log amplitude [mag], G). `teff` (5, 95 %) in
+    K, `logg` (mean, sd), `mass` in solar masses, `a0` the median extinction in mag, `parts` the
+    shares of thin disc, thick disc, halo (empty: extragalactic). `cycles` is how often the light
+    curve's best frequency fits into one `period_d` (2 for binaries, 0 where there is no period).
     """
 
     name: str
@@ -39,11 +39,10 @@ class Kind:
     assumed: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
     def table(self, figures: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the quantile tables of this kind, measured or assumed."""
-        if not self.assumed:
-            measured: Mapping[str, Any] = figures["populations"][self.population or self.name]
-            return measured
-        return {key: {"p": [0.05, 0.5, 0.95], "q": q} for key, q in self.assumed.items()}
+        """Return the quantile tables of this kind, measured ones with what is assumed on top."""
+        measured = figures["populations"].get(self.population or self.name, {})
+        own = {key: {"p": [0.05, 0.5, 0.95], "q": q} for key, q in self.assumed.items()}
+        return {**measured, **own}
 
 
 def _assume(
@@ -81,7 +80,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("YSO", "YSO", 350, "young", (3300, 5600), (4.0, 0.25), 0.7, 1.4, DISC, spectrum="yso"),
     Kind("CP", _CP, 130, "stable", (8000, 14500), (4.0, 0.15), 2.6, 0.3),
     Kind("BE", _BLUE, 120, "be", (12000, 26000), (3.9, 0.2), 8.0, 1.0, DISC, spectrum="be"),
-    Kind("CV", "CV", 110, "outbursts", (9000, 22000), (4.6, 0.2), 0.8, 0.3, OLD, spectrum="cv"),
+    Kind("CV", "CV", 110, "outbursts", (9000, 22000), (4.6, 0.2), 0.8, 0.3, OLD, spectrum="cv",
+         assumed={"log_period": (-1.2, -0.9, -0.5)}),
     Kind("BCEP", "BCEP", 60, "modes", (19000, 27000), (3.9, 0.15), 11.0, 0.8),
     Kind("SPB", "SPB", 60, "modes", (11500, 18000), (4.1, 0.15), 5.0, 0.4),
     Kind("WD", "WD", 60, "modes", (9500, 25000), (8.0, 0.15), 0.62, 0.05, OLD, spectrum="wd"),

@@ -1,0 +1,126 @@
+"""The simulated survey beside real rows. Distances are Kolmogorov-Smirnov; limits are loose."""
+
+# ruff: noqa: T201  (the distances are worth reading: pytest -rP)
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ks_2samp
+
+from latent_core.bundle import Folder
+from latent_core.modalities.xp_operator import load_operator
+from latent_core.products import EpochPhotometry, XpCoefficients, load_product
+from latent_core.surveys.simulated import simulate
+from latent_core.surveys.simulated.sky import healpix
+
+pytestmark = pytest.mark.real
+CLASSES = ("RR", "CEP", "DSCT|GDOR|SXPHE", "LPV", "ECL")
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    return Folder.open(simulate(6000, 3, tmp_path_factory.mktemp("s") / "survey"))
+
+
+def distance(a: pd.Series, b: pd.Series) -> float:
+    return float(ks_2samp(a.dropna(), b.dropna()).statistic)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_magnitudes_and_colours(name: str, survey: Folder, shared: Path) -> None:
+    real = pd.read_parquet(shared / "vari_classifier_sample_real.parquet")
+    real = real[real.best_class_name == name]
+    own = survey.catalog.frame.query("best_class_name == @name")
+    found = {c: distance(own[c], real[c]) for c in ("phot_g_mean_mag", "bp_rp")}
+    print(name, found)
+    assert found["phot_g_mean_mag"] < 0.12
+    # the long-period variables of the simulator have a larger share of (redder) Miras
+    assert found["bp_rp"] < (0.4 if name == "LPV" else 0.2)
+
+
+@pytest.mark.parametrize(("kind", "label"), [("RRAB", "RRAB"), ("RRC", "RRC"), ("DCEP", "DCEP")])
+def test_periods(kind: str, label: str, survey: Folder, shared: Path) -> None:
+    real = pd.read_parquet(shared / "gaia_dr3_variables_fourier_real.parquet")
+    real = real[real.label_name == label]
+    own = survey.catalog.frame.query("kind == @kind")
+    found = distance(own.period_d, real.period)
+    print(kind, found)
+    assert found < 0.2
+
+
+def test_eclipsing_periods(survey: Folder, shared: Path) -> None:
+    real = pd.read_parquet(shared / "vari_eclipsing_binary_2106.parquet")
+    own = survey.catalog.frame.query("best_class_name == 'ECL'")
+    assert distance(own.period_d, 1.0 / real.frequency) < 0.15
+
+
+def test_transits_and_errors(survey: Folder, shared: Path) -> None:
+    curves = load_product(survey, EpochPhotometry)
+    assert isinstance(curves, EpochPhotometry)
+    real = pd.read_parquet(shared / "epoch_photometry_real.parquet")
+    real = real[(real.band == "G") & (real.data_release == "DR3")]
+    counts = real.groupby("source_id").size()
+    own = pd.Series(np.diff(curves.offsets))
+    print("transits", distance(own[own >= 5], counts), own.median(), counts.median())
+    assert distance(own[own >= 5], counts) < 0.3
+    for g in (10.0, 12.5, 14.0, 16.0, 17.5):
+        near = np.abs(curves.mag - g) < 0.25
+        ours = np.median(curves.mag_error[near])
+        theirs = np.median(real.mag_error[np.abs(real.mag - g) < 0.25])
+        print("error at G", g, ours, theirs)
+        assert ours == pytest.approx(theirs, rel=0.3)
+
+
+def test_identifiers_follow_the_real_rule(shared: Path) -> None:
+    stars = pd.read_parquet(
+        shared / "xp_apogee_coeffs.parquet", columns=["source_id", "apogee_id"]
+    )
+    place = stars.apogee_id.str.extract(r"2M(\d\d)(\d\d)(\d{4})([+-])(\d\d)(\d\d)(\d{3})")
+    good = place.notna().all(axis=1)
+    h, m, s, sign, d, dm, ds = (place[good][i] for i in range(7))
+    ra = 15 * (h.astype(int) + m.astype(int) / 60 + s.astype(int) / 360000)
+    dec = d.astype(int) + dm.astype(int) / 60 + ds.astype(int) / 36000
+    pixel = healpix(ra.to_numpy(), np.where(sign == "-", -dec, dec))
+    share = np.mean(pixel == stars.source_id[good].to_numpy() >> 35)
+    print("same HEALPix pixel", share)
+    assert share > 0.97
+
+
+def test_spectra_of_sun_like_stars(survey: Folder, shared: Path) -> None:
+    spectra = load_product(survey, XpCoefficients)
+    assert isinstance(spectra, XpCoefficients)
+    real = pd.read_parquet(shared / "xp_apogee_coeffs.parquet")
+    matrix = load_operator().calibrate
+    real = real[real.teff.between(5000, 6000) & (real.logg > 4) & (real.ak_targ < 0.05)]
+    theirs = np.hstack([np.vstack(list(real[f"{b}_coefficients"])) for b in ("bp", "rp")])
+    frame = survey.catalog.frame.iloc[spectra.rows]
+    rows = frame.teff.between(5000, 6000) & (frame.logg > 4) & (frame.a0 < 0.3)
+    rows &= (frame.phot_g_mean_mag < 16) & frame.kind.isin(["ROTATION", "ELL", "EP"])
+    medians = []
+    for values in (theirs, spectra.values[rows.to_numpy()]):
+        flux = values @ matrix.T
+        medians.append(np.median(flux / np.median(flux, axis=1, keepdims=True), axis=0))
+    gap = np.abs(medians[1] / medians[0] - 1)[30:]
+    print("median spectrum of 5,000-6,000 K dwarfs differs by", np.median(gap), gap.max())
+    assert np.median(gap) < 0.05
+
+
+def test_coefficient_errors(survey: Folder, shared: Path) -> None:
+    spectra = load_product(survey, XpCoefficients)
+    assert isinstance(spectra, XpCoefficients)
+    real = pd.read_parquet(shared / "xp_continuous_real.parquet")
+    real = real[real.has_errors & real.has_bp]
+    ratios = []
+    for values, errors in (
+        (np.vstack(list(real.rp_coefficients)), np.vstack(list(real.rp_coefficient_errors))),
+        (spectra.values[:, 55:], spectra.errors[:, 55:]),
+    ):
+        bright = values[:, 0]
+        some = (bright > 3e3) & (bright < 3e4)
+        ratios.append(np.median(np.median(errors[some], axis=1) / bright[some]))
+    print("relative error of RP coefficients, real and simulated", ratios)
+    assert ratios[1] == pytest.approx(ratios[0], rel=0.4)
