@@ -80,9 +80,8 @@ def make_prior(file: Path, calibrate_matrix: np.ndarray) -> dict[str, np.ndarray
     pattern = []
     for band in ("bp", "rp"):
         errors = np.stack(list(whole.loc[measured, f"{band}_coefficient_errors"]))
-        pattern.append(
-            np.median(errors / np.sqrt((errors**2).mean(axis=1, keepdims=True)), axis=0)
-        )
+        size = np.sqrt((errors**2).mean(axis=1, keepdims=True))
+        pattern.append(np.median(errors / size, axis=0))
     said = (
         f"Gaia DR3 XP continuous mean spectra (ESA/Gaia/DPAC) of {len(normed)} sources; "
         "coefficients over the median calibrated flux"

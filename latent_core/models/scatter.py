@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from latent_core.models.vae import VAE, Batch, Loss, Normal, divergence, residual_body
+
+LOG_VARIANCE_RANGE = (-16.0, 8.0)
 
 
 class ScatterVAE(VAE):
@@ -62,7 +65,9 @@ class ScatterVAE(VAE):
     def encode(self, batch: Batch) -> Normal:
         """Return the posterior of standardised coefficients `x` (B, size)."""
         hidden = self.encoder(batch["x"])
-        return Normal(self.mean(hidden), torch.exp(self.log_variance(hidden) / 2))
+        # a spectrum a hundred sigma from the mean would overflow exp and end the training
+        log_variance = self.log_variance(hidden).clamp(*LOG_VARIANCE_RANGE)
+        return Normal(self.mean(hidden), torch.exp(log_variance / 2))
 
     def decode(self, z: Tensor, at: Tensor | None = None) -> Normal:
         """Return mean and intrinsic scatter, both (B, size) in standardised units."""
@@ -89,6 +94,6 @@ def _set_bias(net: nn.Sequential, value: float) -> None:
 def _normed(sizes: Sequence[int]) -> nn.Sequential:
     """Linear + BatchNorm + GELU from each size to the next."""
     layers: list[nn.Module] = []
-    for size_in, size_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for size_in, size_out in pairwise(sizes):
         layers += [nn.Linear(size_in, size_out), nn.BatchNorm1d(size_out), nn.GELU()]
     return nn.Sequential(*layers)

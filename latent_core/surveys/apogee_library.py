@@ -176,7 +176,7 @@ def _catalog(table: np.ndarray, rows: NDArray[np.int64]) -> pd.DataFrame:
 def _native(values: np.ndarray) -> np.ndarray:
     """FITS is big-endian, pandas is not."""
     if values.dtype.kind in "SU":
-        return np.char.strip(values.astype(str)).astype(object)
+        return np.array([str(value).strip() for value in values], dtype=object)
     wanted = np.int64 if values.dtype.kind == "i" else np.float32
     return values.astype(wanted)
 

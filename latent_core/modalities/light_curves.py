@@ -1,0 +1,206 @@
+"""Cleaning and folding of G light curves, steps 1-10 of Huijse et al. 2025, release variant.
+
+The steps, their order and their constants are those of huijse-2025.md, section 2; all sources go
+through one compiled pass over ragged arrays.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+MOST_EPOCHS = 200
+ERROR_MAD_OWN, ERROR_MAD_BIN, MAD_TO_SIGMA = 3.0, 10.0, 1.4826
+FENCE_IQR, FENCE_FLOOR_MAG = 3.0, 0.015
+FAINT_WINDOW, FAINT_SIGMA, FAINT_WEIGHT = 5, 3.5, 0.75
+SMOOTH_PHASES, SMOOTH_WIDTH = 50, 0.1
+
+# Median and MAD of G errors (mag) in bins (lower, upper] of 0.5 mag from G = 4.0; below the first
+# bin its values hold. The published table has 22 bins and ends at G = 15.0, with its last bin open,
+# which would call every faint star's errors unusual. The bins from 15.0 on are ours, measured on
+# 22,700 real DR3 transits (to 18.5) and 2,200 DR2 transits (beyond), Gaia archive.
+RELEASED_BINS = 22
+ERROR_BIN_START, ERROR_BIN_WIDTH = 4.0, 0.5
+ERROR_MEDIAN = np.array(
+    [0.0072346, 0.0072780, 0.0075116, 0.0038419, 0.0028824, 0.0025200, 0.0023983, 0.0022982,
+     0.0023830, 0.0021038, 0.0016810, 0.0015808, 0.0016058, 0.0015597, 0.0021290, 0.0017530,
+     0.0011007, 0.0012090, 0.0016489, 0.0017209, 0.0018837, 0.0021383,
+     0.00197, 0.00241, 0.00314, 0.00416, 0.00513, 0.00670, 0.00790, 0.01203, 0.01692, 0.02483,
+     0.03693]
+)  # fmt: skip
+ERROR_MAD = np.array(
+    [0.00055654, 0.00063413, 0.00035496, 0.00094202, 0.00028251, 0.00036713, 0.00025029,
+     0.00026890, 0.00029004, 0.00022835, 0.00017039, 0.00013577, 0.00015598, 0.00015928,
+     0.00016317, 0.00025731, 0.00010091, 0.00013394, 0.00009994, 0.00010050, 0.00014742,
+     0.00019051, 0.00043, 0.00051, 0.00068, 0.00086, 0.00103, 0.00143, 0.00179, 0.00335, 0.00492,
+     0.00823, 0.01255]
+)  # fmt: skip
+
+
+def as_released(constants: Mapping[str, NDArray]) -> bool:
+    """Tell whether a model wants the quirks of the published weights."""
+    return bool(constants.get("as_released", 0))
+
+
+def error_bins(constants: Mapping[str, NDArray]) -> int:
+    """Return how many error bins a model was trained with."""
+    return RELEASED_BINS if as_released(constants) else len(ERROR_MEDIAN)
+
+
+@njit(cache=True)
+def _median(values: NDArray[np.float64]) -> float:
+    return float(np.median(values))
+
+
+@njit(cache=True)
+def _error_bin(mag: float, bins: int) -> int:
+    place = math.ceil((mag - ERROR_BIN_START) / ERROR_BIN_WIDTH) - 1
+    return min(max(place, 0), bins - 1)
+
+
+@njit(cache=True)
+def clean(
+    time: NDArray[np.float64],
+    mag: NDArray[np.float64],
+    error: NDArray[np.float64],
+    bins: int,
+) -> NDArray[np.int64]:
+    """Steps 1-5: return the positions of the points to keep, in time order, (P,).
+
+    A point whose error is large both for its own curve and for its magnitude goes; of points
+    outside the magnitude fence only a single one goes, for two may be eclipses.
+    """
+    keep = np.empty(min(len(time), MOST_EPOCHS), np.int64)
+    count = 0
+    for i in range(min(len(time), MOST_EPOCHS)):
+        finite = math.isfinite(time[i]) and math.isfinite(mag[i]) and math.isfinite(error[i])
+        if finite and error[i] > 0:
+            keep[count] = i
+            count += 1
+    keep = _cut_errors(keep[:count], mag, error, bins)
+    keep = _fence(keep, mag)
+    in_time: NDArray[np.int64] = keep[np.argsort(time[keep], kind="mergesort")]
+    return in_time
+
+
+@njit(cache=True)
+def _cut_errors(
+    keep: NDArray[np.int64],
+    mag: NDArray[np.float64],
+    error: NDArray[np.float64],
+    bins: int,
+) -> NDArray[np.int64]:
+    if len(keep) == 0:
+        return keep
+    middle = _median(error[keep])
+    spread = _median(np.abs(error[keep] - middle))
+    if spread == 0:
+        return keep
+    good = np.ones(len(keep), np.bool_)
+    for n, i in enumerate(keep):
+        b = _error_bin(mag[i], bins)
+        own = error[i] > middle + ERROR_MAD_OWN * MAD_TO_SIGMA * spread
+        usual = ERROR_MEDIAN[b] + ERROR_MAD_BIN * MAD_TO_SIGMA * ERROR_MAD[b]
+        good[n] = not (own and error[i] > usual)
+    usable: NDArray[np.int64] = keep[good]
+    return usable
+
+
+@njit(cache=True)
+def _fence(keep: NDArray[np.int64], mag: NDArray[np.float64]) -> NDArray[np.int64]:
+    if len(keep) == 0:
+        return keep
+    low, high = np.quantile(mag[keep], np.array([0.25, 0.75]))
+    reach = max(FENCE_IQR * (high - low), FENCE_FLOOR_MAG)
+    outside = (mag[keep] < low - reach) | (mag[keep] > high + reach)
+    if outside.sum() == 1:
+        inside: NDArray[np.int64] = keep[~outside]
+        return inside
+    return keep
+
+
+def double_period_phase(
+    time: NDArray[np.float64], frequency: NDArray[np.float64], *, single_precision: bool = False
+) -> NDArray[np.float64]:
+    """Step 6: phase in [0, 1) of times in d over twice the period, frequencies in 1/d.
+
+    The release folds in single precision, which at 2,700 d blurs a phase by 1e-4 times the
+    frequency; only its own weights want that.
+    """
+    kind = np.float32 if single_precision else np.float64
+    t, f, two = (np.asarray(value, kind) for value in (time, frequency, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        phase: NDArray[np.float64] = np.mod(t, np.divide(two, f)) * f / two
+        return phase.astype(np.float64)
+
+
+@njit(cache=True)
+def align(
+    phase: NDArray[np.float64], mag: NDArray[np.float64], error: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]:
+    """Steps 7-9 for a cleaned curve: phase, magnitude, error, and the phase that became 0.
+
+    Phase 0 is the faintest point of the smoothed curve; phases are not wrapped again and lie in
+    (-1, 1), ascending.
+    """
+    order = np.argsort(phase, kind="mergesort")
+    phase, mag, error = phase[order], mag[order], error[order]
+    keep = _without_faint_outliers(phase, mag)
+    phase, mag, error = phase[keep], mag[keep], error[keep]
+    shift = _faintest_phase(phase, mag)
+    return phase - shift, mag, error, shift
+
+
+@njit(cache=True)
+def _without_faint_outliers(
+    phase: NDArray[np.float64], mag: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Step 7: a point much fainter than its four neighbors in phase is dropped."""
+    n = len(phase)
+    keep = np.ones(n, np.bool_)
+    if n < FAINT_WINDOW:
+        return keep
+    half = FAINT_WINDOW // 2
+    for i in range(n):
+        total = 0.0
+        mean = 0.0
+        for j in range(-half, half + 1):
+            if j != 0:
+                k = (i + j) % n
+                w = _closeness(phase[i], phase[k])
+                total += w
+                mean += w * mag[k]
+        mean /= total
+        square = 0.0
+        for j in range(-half, half + 1):
+            if j != 0:
+                k = (i + j) % n
+                square += _closeness(phase[i], phase[k]) * (mag[k] - mean) ** 2
+        if total > 1:
+            keep[i] = mag[i] <= mean + FAINT_SIGMA * math.sqrt(square / (total - 1))
+    return keep
+
+
+@njit(cache=True)
+def _closeness(a: float, b: float) -> float:
+    gap = abs(a - b)
+    gap = min(gap, 1 - gap)
+    return FAINT_WEIGHT * (1 - gap * gap)
+
+
+@njit(cache=True)
+def _faintest_phase(phase: NDArray[np.float64], mag: NDArray[np.float64]) -> float:
+    """Step 8: smooth by a periodic kernel on 50 phases; return where it is faintest."""
+    best, faintest = 0.0, -np.inf
+    for p in np.linspace(0, 1, SMOOTH_PHASES):
+        weight = np.exp((np.cos(2 * np.pi * (p - phase)) - 1) / SMOOTH_WIDTH**2)
+        total = weight.sum()
+        if total > 0:
+            value = (weight * mag).sum() / total
+            if value > faintest:
+                best, faintest = p, value
+    return best
