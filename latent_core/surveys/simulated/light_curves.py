@@ -166,8 +166,8 @@ def ellipsoid(time: Floats, stars: Stars, rng: Rng) -> Floats:
 
 
 def transits(time: Floats, stars: Stars, rng: Rng) -> Floats:
-    """A planet in front of its star: shallow boxes, at planet-like periods."""
-    phase = (_angle(time, stars, rng) / _TURN) % 1.0
+    """A planet in front of its star: shallow boxes, one at least on a transit of Gaia."""
+    phase = ((time - _moment(time, rng)) / 10.0 ** stars.log_period[:, None] + 0.5) % 1.0
     depth, width = rng.uniform(0.006, 0.025, (len(stars), 1)), 0.035
     return np.asarray(depth / (1 + np.exp((np.abs(phase - 0.5) - width / 2) / 0.002)))
 

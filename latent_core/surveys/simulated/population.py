@@ -21,6 +21,7 @@ from latent_core.surveys.simulated.summary import (
     draw_mixture,
     figures,
     from_quantiles,
+    reflect,
     to_scores,
 )
 
@@ -138,7 +139,7 @@ def _draw_star(recipe: Kind, n: int, rng: np.random.Generator) -> dict[str, Any]
     low, high = np.log(recipe.teff)
     # 5 % and 95 % of a normal are 1.645 sigma from its middle
     teff = np.exp(0.5 * (low + high) + (high - low) / 3.29 * rng.standard_normal(n))
-    teff = np.clip(teff, 0.93 * recipe.teff[0], 1.07 * recipe.teff[1])
+    teff = reflect(teff, 0.93 * recipe.teff[0], 1.07 * recipe.teff[1])
     logg = recipe.logg[0] + recipe.logg[1] * rng.standard_normal(n)
     return {"part": part, "fe_h": iron, "alpha_m": alpha, "teff": teff, "logg": logg}
 
@@ -154,4 +155,4 @@ def _metallicity(part: NDArray[np.int64], rng: np.random.Generator) -> tuple[Flo
         keep = np.flatnonzero(members)
         own = {key: [table[key][i] for i in keep] for key in ("weights", "means", "covariances")}
         iron[rows], alpha[rows] = draw_mixture(own, len(rows), rng).T
-    return np.clip(iron, -2.5, 0.5), np.clip(alpha, -0.15, 0.45)
+    return reflect(iron, -2.5, 0.5), reflect(alpha, -0.15, 0.45)

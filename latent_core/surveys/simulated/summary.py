@@ -36,15 +36,28 @@ def arrays() -> Mapping[str, Floats]:
 
 
 def from_quantiles(table: Mapping[str, Any], scores: Floats) -> Floats:
-    """Turn normal scores (N,) into values of a quantile table; its ends are never passed."""
-    return np.asarray(np.interp(ndtr(scores), table["p"], table["q"]))
+    """Turn normal scores (N,) into values of a quantile table.
+
+    The whole normal falls between the table's ends: none is passed, and none heaps up values.
+    """
+    low, high = table["p"][0], table["p"][-1]
+    part = low + (high - low) * ndtr(scores)
+    return np.asarray(np.interp(part, table["p"], table["q"]))
 
 
 def to_scores(table: Mapping[str, Any], values: Floats) -> Floats:
-    """Turn values (N,) into normal scores: the inverse of `from_quantiles`."""
+    """Turn values (N,) into normal scores: the inverse of `from_quantiles`, within 4 sigma."""
     # strictly rising values, because tables of rounded figures may repeat one
     rising = np.asarray(table["q"]) + 1e-9 * np.arange(len(table["q"]))
-    return np.asarray(ndtri(np.interp(values, rising, table["p"])))
+    low, high = table["p"][0], table["p"][-1]
+    part = (np.interp(values, rising, table["p"]) - low) / (high - low)
+    return np.asarray(np.clip(ndtri(part), -4.0, 4.0))
+
+
+def reflect(values: Floats, low: float, high: float) -> Floats:
+    """Fold values back at two limits, so that none heaps up there."""
+    inside = np.where(values > high, 2 * high - values, values)
+    return np.clip(np.where(inside < low, 2 * low - inside, inside), low, high)
 
 
 def draw_mixture(table: Mapping[str, Any], n: int, rng: np.random.Generator) -> Floats:
