@@ -20,7 +20,7 @@ FAINT_WINDOW, FAINT_SIGMA, FAINT_WEIGHT = 5, 3.5, 0.75
 SMOOTH_PHASES, SMOOTH_WIDTH = 50, 0.1
 
 # Median and MAD of G errors (mag) in bins (lower, upper] of 0.5 mag from G = 4.0; below the first
-# bin its values hold. The published table has 22 bins and ends at G = 15.0, with its last bin open,
+# bin its values hold. The published table has 22 bins and ends at G = 15.0, its last bin open,
 # which would call every faint star's errors unusual. The bins from 15.0 on are ours, measured on
 # 22,700 real DR3 transits (to 18.5) and 2,200 DR2 transits (beyond), Gaia archive.
 RELEASED_BINS = 22

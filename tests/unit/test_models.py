@@ -1,0 +1,125 @@
+"""What every registered network promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from latent_core.encoding import decode, encode
+from latent_core.models import make_model, model_kinds
+
+ROWS, POINTS = 12, 200
+SMALL = {
+    "scatter": {"size": 110, "body": "residual", "width": 16, "depth": 1},
+    "residual": {"width": 16, "depth": 1},
+    "folded": {"width": 16, "depth": 1},
+    "dmdt": {"width": 16, "depth": 1},
+}
+SIZES = {"scatter": 110, "residual": 100, "folded": POINTS, "dmdt": 200}
+
+
+def network(kind):
+    torch.manual_seed(0)
+    return make_model(kind, **SMALL[kind]).eval()
+
+
+def arrays(kind, seed=0):
+    rng = np.random.default_rng(seed)
+    shape = (ROWS, SIZES[kind])
+    count = rng.integers(10, 60, ROWS)
+    mask = np.ones(shape, bool)
+    if kind == "folded":
+        mask = np.arange(POINTS) < count[:, None]
+    return {
+        "x": (rng.random(shape) * mask).astype(np.float32),
+        "error": np.full(shape, 0.1, np.float32),
+        "mask": mask,
+        "phase": np.sort(rng.random(shape), axis=1).astype(np.float32),
+    }
+
+
+@pytest.mark.parametrize("kind", model_kinds())
+def test_encode_and_decode_have_the_promised_shapes(kind):
+    model, given = network(kind), arrays(kind)
+    means, sigmas = encode(model, given)
+    assert means.shape == sigmas.shape == (ROWS, model.latents)
+    assert np.isfinite(means).all()
+    assert (sigmas > 0).all()
+    points = np.linspace(0, 1, SIZES[kind], endpoint=False, dtype=np.float32)
+    mean, scatter = decode(model, means, points if kind == "folded" else None)
+    assert mean.shape == scatter.shape == (ROWS, SIZES[kind])
+    assert (scatter >= 0).all()
+
+
+@pytest.mark.parametrize("kind", model_kinds())
+def test_a_row_is_encoded_alike_alone_and_in_any_batch(kind):
+    model, given = network(kind), arrays(kind)
+    together, _ = encode(model, given)
+    alone = np.vstack(
+        [encode(model, {n: a[[i]] for n, a in given.items()})[0] for i in range(ROWS)]
+    )
+    backwards, _ = encode(model, {n: a[::-1] for n, a in given.items()})
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+    np.testing.assert_allclose(backwards[::-1], together, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["folded", "residual", "dmdt"])
+def test_masked_points_do_not_matter(kind):
+    model, given = network(kind), arrays(kind)
+    if kind != "folded":
+        given["mask"][:, -3:] = False
+    spoiled = {**given, "x": np.where(given["mask"], given["x"], 77).astype(np.float32)}
+    batches = [{n: torch.from_numpy(a[n]) for n in model.inputs} for a in (given, spoiled)]
+    losses = [model.loss(batch, 1e-3).reconstruction.item() for batch in batches]
+    if kind == "folded":
+        np.testing.assert_allclose(*(encode(model, a)[0] for a in (given, spoiled)), atol=1e-6)
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    else:
+        errors = [np.abs(loss) for loss in losses]
+        assert np.isfinite(errors).all()
+
+
+@pytest.mark.parametrize("kind", model_kinds())
+def test_a_step_of_training_lowers_the_loss(kind):
+    model = network(kind).train()
+    batch = {n: torch.from_numpy(a) for n, a in arrays(kind).items() if n in model.inputs}
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    torch.manual_seed(1)
+    losses = []
+    for _ in range(30):
+        loss = model.loss(batch, 1e-4)
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+        losses.append(loss.total.item())
+    assert np.mean(losses[-5:]) < losses[0]
+
+
+def test_the_noise_latent_carries_no_shape():
+    model = network("folded")
+    z = torch.randn(3, model.latents)
+    other = z.clone()
+    other[:, -1] += 2
+    at = torch.linspace(0, 1, 50).expand(3, -1)
+    with torch.no_grad():
+        first, second = model.decode(z, at), model.decode(other, at)
+    assert torch.equal(first.mean, second.mean)
+    assert not torch.equal(first.sigma, second.sigma)
+
+
+def test_a_folded_curve_wants_phases():
+    with pytest.raises(ValueError, match="phases"):
+        network("folded").decode(torch.zeros(1, 5))
+
+
+def test_published_scatter_network_has_the_published_size():
+    model = make_model("scatter", size=110)
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 67_182
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"), [("residual", 63_918), ("folded", 263_308), ("dmdt", 152_658)]
+)
+def test_released_networks_have_the_released_sizes(kind, parameters):
+    assert sum(p.numel() for p in make_model(kind).parameters()) == parameters
