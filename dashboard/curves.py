@@ -21,7 +21,7 @@ from latent_core.modalities import Curve, Grid
 WIDTH, HEIGHT, RESIDUAL_HEIGHT = 392, 190, 62
 _LEFT = 58
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_POWER = re.compile(r"(?<=[A-Za-z)])(-?\d+)")
+_POWER = re.compile(r"(?<=[A-Za-z)])\^?(-?\d+)")
 
 
 @dataclass(frozen=True)
@@ -123,23 +123,27 @@ def exponent_of(curves: Sequence[Curve]) -> int:
 
 
 def y_limits(curves: Sequence[Curve]) -> tuple[float, float]:
-    """Return limits that hold all points but the wildest half percent, with some air."""
-    values = [c.y[np.isfinite(c.y)] for c in curves]
+    """Return limits that hold all but the wildest percent of points and bars, with some air."""
+    reach = [np.concatenate([c.y - e, c.y + e]) for c in curves for e in [_half_band(c)]]
+    values = [v[np.isfinite(v)] for v in reach]
     joined = np.concatenate(values) if values else np.empty(0)
     if not len(joined):
         return 0.0, 1.0
-    low, high = np.percentile(joined, [0.25, 99.75])
+    low, high = np.percentile(joined, [0.5, 99.5])
     air = 0.08 * (high - low) or 0.05 * max(abs(high), 1e-30)
     return float(low - air), float(high + air)
+
+
+def _half_band(curve: Curve) -> NDArray[np.float64]:
+    error = np.zeros(len(curve.y)) if curve.y_error is None else np.asarray(curve.y_error)
+    return np.nan_to_num(error)
 
 
 def point_data(curves: Sequence[Curve], factor: float = 1.0) -> dict[str, NDArray]:
     """Columns x, y, low, high of points with error bars."""
     if not curves:
         return {name: np.empty(0) for name in ("x", "y", "low", "high")}
-    errors = [
-        np.zeros(len(c.x)) if c.y_error is None else np.nan_to_num(c.y_error) for c in curves
-    ]
+    errors = [_half_band(c) for c in curves]
     x, y = (np.concatenate([getattr(c, name) for c in curves]) for name in ("x", "y"))
     error = np.concatenate(errors)
     return {"x": x, "y": y * factor, "low": (y - error) * factor, "high": (y + error) * factor}
@@ -228,13 +232,12 @@ class CurvePlot:
 
     def _draw(self, colours: Ink) -> None:
         plot = self.figure
-        self._decoded_glyphs = [
-            plot.patches("xs", "ys", source=self.band, fill_alpha=0.22, line_color=None).glyph,
-            plot.multi_line("xs", "ys", source=self.lines, line_width=1.6).glyph,
-        ]
+        band = plot.patches("xs", "ys", source=self.band, fill_alpha=0.22, line_color=None).glyph
         bars = plot.segment("x", "low", "x", "high", source=self.points, line_alpha=0.4).glyph
         dots = plot.scatter("x", "y", source=self.points, size=3, line_color=None).glyph
         sigmas = self.residual.scatter("x", "y", source=self.sigmas, size=2.5, line_color=None)
+        line = plot.multi_line("xs", "ys", source=self.lines, line_width=1.5).glyph
+        self._decoded_glyphs = [band, line]
         self._observed_glyphs = [bars, dots, sigmas.glyph]
         self._zero = Span(location=0, dimension="width", line_width=1)
         self.residual.add_layout(self._zero)

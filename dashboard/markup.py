@@ -94,7 +94,8 @@ def cell(value: Any, column: Column, error: Any = None) -> str:
     known = error is not None and not is_missing(error)
     digits = _EXACT.get(column.name, 5)
     text = with_error(float(value), float(error)) if known else number(float(value), digits)
-    return f"{text} {column.unit}" if column.unit else text
+    plain = not column.unit or column.unit.startswith("log10(")
+    return text if plain else f"{text} {column.unit}"
 
 
 def fact(row: Mapping[str, Any], column: Column) -> str:

@@ -88,6 +88,27 @@ def sample_rows(mask: NDArray[np.bool_], most: int = SAMPLE) -> NDArray[np.int64
     return np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))
 
 
+def relative(curves: Sequence[Curve]) -> list[Curve]:
+    """Take out each source's own brightness: fluxes over their mean, magnitudes minus it.
+
+    Without this the band of a selection shows how bright its members are, not their shapes.
+    """
+    finite = [np.asarray(c.y)[np.isfinite(c.y)] for c in curves]
+    joined = np.concatenate(finite) if finite else np.empty(0)
+    mean = float(joined.mean()) if len(joined) else 0.0
+    if not mean:
+        return list(curves)
+    return [_relative(curve, mean) for curve in curves]
+
+
+def _relative(curve: Curve, mean: float) -> Curve:
+    if curve.y_inverted:
+        return replace(curve, y=curve.y - mean, y_label=f"{curve.y_label} - mean")
+    error = None if curve.y_error is None else curve.y_error / mean
+    label = f"{curve.y_label} / mean"
+    return replace(curve, y=curve.y / mean, y_error=error, y_label=label, y_unit="")
+
+
 def median_curves(many: Sequence[Sequence[Curve]]) -> list[Curve]:
     """Return the median of curves of the same name and x; half of 16-84 % is its y_error.
 
@@ -98,6 +119,13 @@ def median_curves(many: Sequence[Sequence[Curve]]) -> list[Curve]:
         for curve in curves:
             by_name.setdefault(curve.name, []).append(curve)
     return [_median(curves) for curves in by_name.values() if _same_x(curves)]
+
+
+def thinned(curve: Curve, most: int = 60) -> Curve:
+    """Keep every n-th point, so that bars of neighboring points do not run together."""
+    step = -(-len(curve.x) // most)
+    error = None if curve.y_error is None else curve.y_error[::step]
+    return replace(curve, x=curve.x[::step], y=curve.y[::step], y_error=error)
 
 
 def _same_x(curves: Sequence[Curve]) -> bool:

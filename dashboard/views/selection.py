@@ -23,8 +23,10 @@ from dashboard.statistics import (
     class_shares,
     median_curves,
     numeric_columns,
+    relative,
     sample_rows,
     spread,
+    thinned,
 )
 from dashboard.theme import class_title
 from latent_core import Bundle
@@ -205,13 +207,16 @@ class SelectionView(LazyView):
         cards = []
         for name in bundle.model_names:
             observed, decoded = (
-                median_curves([_curves(read(int(row), name)) for row in rows])
+                median_curves([relative(_curves(read(int(row), name))) for row in rows])
                 for read in (bundle.observed, bundle.reconstructed)
             )
             if observed or decoded:
                 cards.append(self._card(bundle, name, observed, decoded))
         self._plots.objects = cards
-        note = f"Median and 16–84 % of {len(rows):,} of {int(mask.sum()):,} members."
+        note = (
+            f"Median and 16–84 % of {len(rows):,} of {int(mask.sum()):,} members, "
+            "each relative to its own mean."
+        )
         self.curves_note.object = sentence(note)
         self.medians.visible = False
 
@@ -221,14 +226,14 @@ class SelectionView(LazyView):
         card = ModalityCard(
             f"{modality_title(name)}, median", dark=self.dark, simulated=bundle.simulated
         )
-        card.show(observed, decoded, compare=False)
+        card.show([thinned(c) for c in observed], decoded, compare=False)
         return card
 
 
 def _formatters(shown: pd.DataFrame) -> dict[str, Any]:
-    """Texts stay plain text, numbers get four decimals at most."""
+    """Texts stay plain text, numbers get three decimals."""
     return {
-        name: NumberFormatter(format="0[.]0[000]")
+        name: NumberFormatter(format="0.000")
         if pd.api.types.is_float_dtype(shown[name])
         else {"type": "plaintext"}
         for name in shown.columns

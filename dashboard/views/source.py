@@ -66,11 +66,14 @@ def missing_sentence(modality: str) -> str:
     return _MISSING.get(modality, f"no {modality_title(modality)} for this source")
 
 
-def split_columns(names: Sequence[str]) -> tuple[list[str], list[str]]:
+def split_columns(
+    names: Sequence[str], class_column: str | None = None
+) -> tuple[list[str], list[str]]:
     """Return the columns to show first and all others; errors ride with their values."""
     known = set(names)
     shown = [n for n in names if n != SOURCE_ID and not _is_error_of_another(n, known)]
-    first = [name for name in FIRST if name in known]
+    wanted = dict.fromkeys((class_column, *FIRST))
+    first = [name for name in wanted if name in known]
     return first, [name for name in shown if name not in first]
 
 
@@ -165,7 +168,9 @@ class SourceView(LazyView):
         name = "source" if bundle.simulated else "Gaia DR3"
         mark = badge("SIMULATED") if bundle.simulated else ""
         self.head.object = f'<span class="id">{safe(name)} {source_id}</span>{mark}'
-        first, others = split_columns([str(n) for n in self.state.frame.columns])
+        first, others = split_columns(
+            [str(n) for n in self.state.frame.columns], self.class_column
+        )
         describe = bundle.folder.catalog.column
         parts = [facts(fact_pairs(record, [describe(n) for n in first]))]
         if others:

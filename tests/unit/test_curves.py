@@ -39,6 +39,7 @@ def test_tidy_drops_what_is_not_finite_and_sorts():
 def test_small_fluxes_lose_their_power_of_ten_and_the_axis_names_it():
     assert curves.exponent_of([curve([1], [3.4e-16])]) == -16
     assert curves.axis_label("flux", "W m-2 nm-1", -16) == "flux [10⁻¹⁶ W m⁻² nm⁻¹]"
+    assert curves.pretty_unit("W m^-2 nm^-1") == "W m⁻² nm⁻¹"
     assert curves.exponent_of([curve([1], [15.2])]) == 0
 
 

@@ -8,7 +8,7 @@ from dashboard.curves import CurvePlot
 from dashboard.light_curve import LightCurveCard, read_period
 from dashboard.markup import cell, number, with_error
 from dashboard.state import ExplorerState
-from dashboard.statistics import class_shares, median_curves, sample_rows, spread
+from dashboard.statistics import class_shares, median_curves, relative, sample_rows, spread
 from dashboard.views.selection import SelectionView
 from dashboard.views.similar import SimilarView
 from dashboard.views.source import NO_MODEL, SourceView, outside_links, split_columns
@@ -204,6 +204,7 @@ def test_median_curves_take_the_middle_and_half_the_band():
     (median,) = median_curves(many)
     stack = np.stack([curves[0].y for curves in many])
     assert median.y == pytest.approx(np.median(stack, axis=0))
+    assert np.mean(relative(many[0])[0].y) == pytest.approx(1)
     assert np.isnan(plot.show([], [median]))
 
 
