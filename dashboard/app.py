@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import panel as pn
 from panel.theme import Inherit, Native
 from panel.viewable import Viewable
 
 from dashboard import design
+from dashboard.colouring import colour_choices
 from dashboard.layout import explorer
-from dashboard.raster import draw
+from dashboard.raster import View, draw
+from dashboard.selecting import select_polygon
 from dashboard.state import ExplorerState
 from dashboard.views.map import FIRST_SIZE, home, layers_of
 from latent_core import Bundle
@@ -25,8 +29,10 @@ class Calm(Native):
     modifiers = {Viewable: {"stylesheets": [Inherit, design.WIDGET]}}  # noqa: RUF012
 
 
-def make_app(bundles: Mapping[str, Bundle]) -> Callable[[], Viewable]:
-    """Return a function that builds the screen of one session.
+def make_app(
+    bundles: Mapping[str, Bundle], *, opened: Callable[[ExplorerState], None] | None = None
+) -> Callable[[], Viewable]:
+    """Return a function that builds the screen of one session; `opened` is told its state.
 
     Bundles are opened, coloured and compiled for once, here, so that a session adds no arrays
     of its own but its masks, and its first picture is quick.
@@ -37,20 +43,27 @@ def make_app(bundles: Mapping[str, Bundle]) -> Callable[[], Viewable]:
     def app() -> Viewable:
         state = ExplorerState(bundles)
         state.showcase()
+        if opened is not None:
+            opened(state)
         return explorer(state)
 
     return app
 
 
 def warm(bundles: Mapping[str, Bundle]) -> None:
-    """Draw each bundle's first picture once: fills the shared caches and compiles the kernels."""
-    from dashboard.raster import View
-
-    for name in bundles:
-        state = ExplorerState({name: bundles[name]})
+    """Draw each bundle's first pictures once: fills the shared caches and compiles the kernels."""
+    for bundle in bundles.values():
+        state = ExplorerState({bundle.name: bundle})
         state.showcase()
         view = View(*home(state.drawing.extent), *FIRST_SIZE)
         draw(state.drawing, layers_of(state), view)
+        x0, x1, y0, y1 = state.drawing.extent
+        corner = np.asarray([x0, x1, x0]), np.asarray([y0, y0, y1])
+        state.select(select_polygon(state.drawing, *corner))
+        for titles in dict(colour_choices(bundle, state.space_name)).values():
+            state.colour(titles[0])
+            draw(state.drawing, layers_of(state), view)
+            draw(state.drawing, layers_of(state), replace(view, x1=x0, y1=y0))
 
 
 def serve(
@@ -60,6 +73,7 @@ def serve(
     address: str = "127.0.0.1",
     public: bool = False,
     show: bool = False,
+    opened: Callable[[ExplorerState], None] | None = None,
     **options: Any,
 ) -> Any:
     """Serve bundles until interrupted; `public` listens to other machines as well.
@@ -71,7 +85,7 @@ def serve(
     if "*" in origins:
         raise ValueError("websocket_origin '*' lets any web page use the server; name the hosts")
     return pn.serve(
-        {"": make_app(bundles)},
+        {"": make_app(bundles, opened=opened)},
         port=port,
         address="0.0.0.0" if public else address,  # noqa: S104 - asked for by `public`
         show=show,

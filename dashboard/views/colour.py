@@ -74,14 +74,14 @@ class ColourView(pn.viewable.Viewer):
             sizing_mode="stretch_width", margin=(10, 10, 4, 10),
         )  # fmt: skip
         self.palette = pn.widgets.Select(
-            name="Palette", options=list(PALETTES), value=state.palette, width=112,
-            margin=(2, 4, 2, 10),
+            name="Palette", options=list(PALETTES), value=state.palette, width=100,
+            margin=(2, 2, 2, 10),
         )  # fmt: skip
         self.scale = pn.widgets.Select(
-            name="Scale", options=list(SCALES), value=state.scale, width=84, margin=(2, 4)
+            name="Scale", options=list(SCALES), value=state.scale, width=80, margin=(2, 2)
         )
         self.reverse = pn.widgets.Toggle(
-            name="Invert", value=state.reverse_palette, width=58, margin=(20, 4, 2, 2)
+            name="Invert", value=state.reverse_palette, width=58, margin=(21, 2, 2, 4)
         )
         self.clip = pn.widgets.RangeSlider(
             name="Clip [% of sources]", start=0, end=100, step=0.5, value=tuple(state.clip),

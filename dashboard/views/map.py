@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -225,19 +225,26 @@ class MapView(pn.viewable.Viewer):
         self._request()
 
     def _view_changed(self, *_: Any) -> None:
-        wanted = self.state.view or home(self.state.drawing.extent)
-        if not np.allclose(wanted, self._ranges(), rtol=0, atol=1e-9):
-            self._fit()
-            self._request()
+        self._with_lock(self._fit)
 
     def _labels_changed(self, *_: Any) -> None:
-        self._label()
+        self._with_lock(self._label)
 
     def _marks_changed(self, *_: Any) -> None:
-        self._mark()
+        self._with_lock(self._mark)
+
+    def _with_lock(self, work: Callable[[], None]) -> None:
+        """Change Bokeh models at the next tick: Panel tells some events without the lock."""
+        document = self.figure.document
+        if document is None or document.session_context is None:
+            work()
+        else:
+            document.add_next_tick_callback(lambda: work())
 
     def _fit(self) -> None:
-        x0, x1, y0, y1 = self.state.view or home(self.state.drawing.extent)
+        x0, x1, y0, y1 = wanted = self.state.view or home(self.state.drawing.extent)
+        if np.allclose(wanted, self._ranges(), rtol=0, atol=1e-9):
+            return
         self.figure.x_range.update(start=x0, end=x1, reset_start=x0, reset_end=x1)
         self.figure.y_range.update(start=y0, end=y1, reset_start=y0, reset_end=y1)
 

@@ -1,0 +1,35 @@
+"""What the browser has painted: the map is found by its name, whatever lies around it."""
+
+import time
+
+import numpy as np
+
+MAP_MODEL = "[...(window.Bokeh?.documents[0]?._all_models?.values() ?? [])]"
+PAINTED_FRAME = f"({MAP_MODEL}.find(m => m.name === 'painted')?.tags?.[0] ?? 0)"
+
+
+def frame(page) -> int:
+    return page.evaluate(PAINTED_FRAME)
+
+
+def settle(page, quiet_s: float = 0.6) -> None:
+    """Wait until no new picture came for a while."""
+    last, since = frame(page), time.monotonic()
+    while time.monotonic() - since < quiet_s:
+        page.wait_for_timeout(60)
+        now = frame(page)
+        if now != last:
+            last, since = now, time.monotonic()
+
+
+def ranges(page):
+    return page.evaluate(
+        f"(() => {{ const m = {MAP_MODEL}.find(m => m.name === 'map');"
+        "return [m.x_range.start, m.x_range.end, m.y_range.start, m.y_range.end] })()"
+    )
+
+
+def last_polygon(page):
+    """Return the corners of the last gesture as the browser sent them, (V, 2)."""
+    x, y = page.evaluate("[[...window.gesture.x], [...window.gesture.y]]")
+    return np.column_stack([x, y])
