@@ -18,11 +18,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from latent_core.version import __version__
+
 if TYPE_CHECKING:
     from latent_core.latent_space import Bundle, LatentSpace
 
-__all__ = ["Bundle", "LatentSpace"]
-__version__ = "0.1.0"
+__all__ = ["Bundle", "LatentSpace", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

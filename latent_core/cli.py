@@ -16,8 +16,8 @@ from typing import Any
 
 import click
 
-from latent_core import __version__
 from latent_core.errors import InputError, LatentError, StorageError
+from latent_core.version import __version__
 
 FILE = click.Path(path_type=Path)
 OVERWRITE = click.option("--overwrite", is_flag=True, help="replace an existing folder of ours")
@@ -254,7 +254,8 @@ def _as_json(hits: Any, source_id: int, space: str) -> dict[str, Any]:
             "distance": float(row["distance"]),
             "by_block": {c.removeprefix("distance_"): float(row[c]) for c in blocks},
         }
-        for _, row in hits.iterrows()
+        # records, not iterrows: that turns a row of mixed numbers into floats, ids too
+        for row in hits.to_dict("records")
     ]
     return {"source_id": str(source_id), "space": space, "exact": True, "neighbors": neighbors}
 

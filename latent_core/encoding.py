@@ -57,7 +57,7 @@ def decode(
     """Decode rows (B, K) into mean and scatter (B, P); `points` (P,) are phases, where needed."""
     import torch
 
-    z = torch.from_numpy(np.ascontiguousarray(latents, np.float32))
+    z = torch.from_numpy(np.array(latents, np.float32))
     at = None if points is None else torch.from_numpy(points).expand(len(z), -1)
     with torch.inference_mode():
         decoded = network.decode(z, at)

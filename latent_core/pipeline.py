@@ -8,7 +8,7 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
-from latent_core import __version__, stages
+from latent_core import stages
 from latent_core.bundle import (
     CATALOG,
     Folder,
@@ -27,6 +27,7 @@ from latent_core.figures import evaluate_space
 from latent_core.modalities import load_modality
 from latent_core.products import PRODUCTS, load_product, product_names, save_product
 from latent_core.stages import Report, silent
+from latent_core.version import __version__
 
 SETTINGS = "build.toml"
 STAGES = ("train", "encode", "project", "index", "evaluate")

@@ -8,6 +8,7 @@ nearest neighbors' places, which depends on no other new row (unlike `umap.trans
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,16 +64,20 @@ def umap_coordinates(
     known = nearest_neighbors(z, neighbors)
     import umap
 
-    mapper = umap.UMAP(
-        n_neighbors=neighbors,
-        min_dist=settings.min_dist,
-        n_epochs=settings.epochs,
-        init=start * (10.0 / max(float(np.abs(start).max()), 1e-12)),
-        precomputed_knn=(*known, None),
-        random_state=settings.seed,
-        n_jobs=1,
-    )
-    return np.asarray(mapper.fit_transform(np.asarray(z, np.float32)), np.float32)
+    with warnings.catch_warnings():
+        # it says that `transform` will not work, which is why we place new rows ourselves
+        warnings.filterwarnings("ignore", message="precomputed_knn", category=UserWarning)
+
+        mapper = umap.UMAP(
+            n_neighbors=neighbors,
+            min_dist=settings.min_dist,
+            n_epochs=settings.epochs,
+            init=start * (10.0 / max(float(np.abs(start).max()), 1e-12)),
+            precomputed_knn=(*known, None),
+            random_state=settings.seed,
+            n_jobs=1,
+        )
+        return np.asarray(mapper.fit_transform(np.asarray(z, np.float32)), np.float32)
 
 
 def _principal_axes(z: NDArray[np.floating]) -> Floats:

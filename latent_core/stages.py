@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core import __version__
 from latent_core.bundle import Folder, StageWriter, write_stage
 from latent_core.config import BuildSettings, MapSettings, ModelSettings
 from latent_core.encoding import (
@@ -35,6 +34,7 @@ from latent_core.products import PRODUCTS, Product, load_product
 from latent_core.projection import sort_for_drawing, umap_coordinates
 from latent_core.similarity import Scaling, make_index, write_index
 from latent_core.training import TRAIN, history_csv, split_of, train
+from latent_core.version import __version__
 
 Report = Callable[[str, int, int, str], None]
 

