@@ -64,11 +64,6 @@ class Numbers:
         place = percent / 100 * (len(self.finite) - 1)
         return float(np.interp(place, np.arange(len(self.finite)), self.finite))
 
-    @property
-    def codes(self) -> NDArray[np.int8]:
-        """0 where there is a value, 1 where it is missing, (N,)."""
-        return np.isnan(self.values).astype(np.int8)
-
 
 @dataclass(frozen=True)
 class Ramp:

@@ -60,7 +60,8 @@ def compose(best: Any, alpha: Any, total: Any, grey: Any, palette: Any) -> Any:
     """Colour each pixel by its layer; unselected counts lie beneath in grey."""
     height, width = best.shape
     picture = np.zeros((height, width), np.uint32)
-    under = np.uint32(138 | (143 << 8) | (152 << 16) | (64 << 24))
+    red, green, blue = UNSELECTED_RGB
+    under = np.uint32(red | (green << 8) | (blue << 16) | (GREY_ALPHA << 24))
     top = len(alpha) - 1
     for i in range(height):
         for j in range(width):

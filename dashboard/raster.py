@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dashboard.colouring import Classes, Numbers, Ramp
+from dashboard.colouring import Classes, Ramp
 from dashboard.kernels import (
     GREY_ALPHA,
     UNSELECTED_RGB,
@@ -253,9 +253,3 @@ def _point_colours(
         colours[valued] = layers.table[_steps(layers.ramp, layers.values[drawn][valued])]
     alphas = np.where(codes == len(layers.colours), GREY_ALPHA / 255, 0.85)
     return colours, alphas
-
-
-def colour_shares(numbers: Numbers, ramp: Ramp, bins: int = 64) -> NDArray[np.int64]:
-    """Return how many sources fall along the colour bar, (bins,), clipped ones at its ends."""
-    places = ramp.place(numbers.finite)
-    return np.asarray(np.histogram(places, bins=bins, range=(0, 1))[0], np.int64)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from latent_core.projection import GRID, DrawingCopy
 
 Rows = NDArray[np.int64]
-_OUT, _IN, _EDGE = 0, 1, 2
+OUT, IN, EDGE = 0, 1, 2  # what a cell of the grid is to a polygon
 _MARGIN = 1e-6  # of a cell: the rounding of a point's own cell is far below
 
 
@@ -42,7 +42,7 @@ def _mark_edges(cells: Any, gx: Any, gy: Any, grid: int) -> None:
                 continue
             start, stop = max(0, int(np.floor(left))), min(grid - 1, int(np.floor(right)))
             for column in range(start, stop + 1):
-                cells[row, column] = 2
+                cells[row, column] = EDGE
 
 
 @numba.njit(cache=True, nogil=True)
@@ -62,8 +62,8 @@ def _fill(cells: Any, gx: Any, gy: Any, grid: int) -> None:
         for column in range(grid):
             while passed < found and ordered[passed] <= column + 0.5:
                 passed += 1
-            if cells[row, column] == 0 and passed % 2 == 1:
-                cells[row, column] = 1
+            if cells[row, column] == OUT and passed % 2 == 1:
+                cells[row, column] = IN
 
 
 @numba.njit(cache=True, nogil=True)
@@ -99,7 +99,7 @@ def _collect(
     """Return positions in drawing order of the points inside."""
     most = 0
     for cell in range(grid * grid):
-        if cells[cell // grid, cell % grid] != 0:
+        if cells[cell // grid, cell % grid] != OUT:
             most += offsets[cell + 1] - offsets[cell]
     found = np.empty(most, np.int64)
     edges = np.empty(len(vx), np.int64)
@@ -108,10 +108,10 @@ def _collect(
         count = _edges_of_row(edges, gy, row)
         for column in range(grid):
             kind, cell = cells[row, column], row * grid + column
-            if kind == 0:
+            if kind == OUT:
                 continue
             for i in range(offsets[cell], offsets[cell + 1]):
-                if kind == 1 or _inside(x[i], y[i], vx, vy, edges, count):
+                if kind == IN or _inside(x[i], y[i], vx, vy, edges, count):
                     found[n] = i
                     n += 1
     return found[:n]

@@ -17,10 +17,11 @@ from dashboard.colouring import (
     Ramp,
     colouring,
     default_colour,
+    describe_column,
     ramp,
 )
 from dashboard.selecting import box_around, nearest_row
-from dashboard.theme import NO_LABEL, PALETTES, class_key
+from dashboard.theme import PALETTES, class_key
 from latent_core import Bundle, LatentSpace
 from latent_core.catalog import Column, parse_source_id
 from latent_core.errors import InputError, UnknownSourceError
@@ -90,9 +91,7 @@ class ExplorerState(param.Parameterized):
 
     def column(self, name: str) -> Column:
         """Describe a catalog column or a latent."""
-        if name in self.space.latent_names:
-            return Column(name, description="latent")
-        return self.bundle.folder.catalog.column(name)
+        return describe_column(self.bundle, self.space_name, name)
 
     def values(self, name: str) -> NDArray:
         """Return a catalog column or a latent over all rows, (N,)."""
@@ -266,7 +265,7 @@ class ExplorerState(param.Parameterized):
             return -1
         wanted = [i for i, n in enumerate(self.classes.names) if class_key(n) == key]
         members = np.isin(self.classes.codes[self.space.present], wanted)
-        if not members.any() or key == NO_LABEL:
+        if not members.any():
             return -1
         z = self.space.z[members]
         distance = np.linalg.norm(z - np.median(z, axis=0), axis=1)
