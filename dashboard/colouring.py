@@ -170,7 +170,10 @@ def _classes(column: Column, series: pd.Series) -> Classes:
 def drawn_codes(bundle: Bundle, space: str, projection: str, name: str) -> NDArray[np.integer]:
     """Return the codes of a colouring in drawing order, (P,)."""
     order = bundle.space(space).projection(projection).drawing.order
-    return np.ascontiguousarray(colouring(bundle, space, name).codes[order])
+    classes = colouring(bundle, space, name)
+    if not isinstance(classes, Classes):
+        raise TypeError(f"{name} holds numbers, not classes")
+    return np.ascontiguousarray(classes.codes[order])
 
 
 @lru_cache(maxsize=16)
@@ -198,9 +201,10 @@ def peak_labels(
 ) -> tuple[Label, ...]:
     """Return labels for the largest classes, each at its density peak and none upon another."""
     drawing = bundle.space(space).projection(projection).drawing
-    classes, codes = colouring(bundle, space, name), drawn_codes(bundle, space, projection, name)
+    classes = colouring(bundle, space, name)
     if not isinstance(classes, Classes):
         return ()
+    codes = drawn_codes(bundle, space, projection, name)
     x0, x1, y0, y1 = drawing.extent
     labels: list[Label] = []
     for code, title in enumerate(classes.names):
