@@ -34,13 +34,15 @@ def modality_title(name: str) -> str:
     return MODALITY_TITLES.get(name, name)
 
 
-def heading_html(title: str, chi2: float, observed: Drawn, decoded: Drawn) -> str:
+def heading_html(
+    title: str, chi2: float, observed: Drawn, decoded: Drawn, band: str = "scatter"
+) -> str:
     """Return the line above a plot: title, key of the marks that are there, chi2."""
     keys = []
     if observed:
         keys.append("● observed")
     if decoded:
-        keys.append("<b>—</b> decoded ± scatter" if _curves(decoded) else "decoded")
+        keys.append(f"<b>—</b> decoded ± {band}" if _curves(decoded) else "decoded")
     if math.isfinite(chi2):
         keys.append(f"χ²/n {chi2:.2f}")
     marks = "".join(f'<span class="key">{key}</span>' for key in keys)
@@ -98,7 +100,9 @@ class ModalityCard(pn.viewable.Viewer):
             chi2 = self.plot.show(_curves(observed), _curves(decoded), message=message)
             chi2 = chi2 if compare else float("nan")
         self._residual.visible = math.isfinite(chi2)
-        self._head.object = heading_html(self.title, chi2, observed, decoded)
+        self._head.object = heading_html(
+            self.title, chi2, observed, decoded, "scatter" if compare else "spread"
+        )
 
     def _show_grids(self, observed: list[Grid], decoded: list[Grid]) -> None:
         high = brightest([*observed, *decoded])

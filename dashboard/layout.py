@@ -67,6 +67,8 @@ def _right(state: ExplorerState) -> pn.viewable.Viewable:
         "Selection": SelectionView(state),
         "Walk": WalkView(state),
     }
+    for name, view in views.items():
+        view.active = name == "Source"  # before they are arranged: hidden tabs must not draw
     tabs = pn.Tabs(
         *((name, _scrolled(view)) for name, view in views.items()),
         width=RIGHT_WIDTH,
@@ -80,7 +82,6 @@ def _right(state: ExplorerState) -> pn.viewable.Viewable:
             view.active = place == tabs.active
 
     tabs.param.watch(opened, "active")
-    opened()
     return tabs
 
 

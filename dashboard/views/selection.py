@@ -176,9 +176,7 @@ class SelectionView(LazyView):
         self.members.param.update(
             value=shown,
             titles={name: describe(name).label or name for name in shown.columns},
-            formatters={
-                name: {"type": "plaintext"} for name in shown if shown[name].dtype == object
-            },
+            formatters=_formatters(shown),
             widths={"source_id": 152} | dict.fromkeys(names, 64),
         )
 

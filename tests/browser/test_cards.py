@@ -83,10 +83,24 @@ def test_the_file_holds_the_same_ids_as_the_selection(page):
     assert ids.tolist() == state.bundle.folder.catalog.source_id[state.selection].tolist()
 
 
+def test_a_sorted_list_opens_the_row_that_was_clicked(page):
+    tab(page, "Selection")
+    header = page.locator(".tabulator-sortable[tabulator-field=source_id]:visible")
+    for _ in range(2):
+        header.click()
+        page.wait_for_timeout(500)
+    members = page.locator(".tabulator", has=page.locator(".tabulator-sortable"))
+    cell = members.locator(ID_CELLS).nth(2)
+    clicked = int(cell.inner_text())
+    cell.click()
+    ids = page.state.bundle.folder.catalog.source_id
+    until(page, lambda: int(ids[page.state.current_row]) == clicked)
+
+
 def test_walking_leaves_a_ghost_only_while_its_tab_is_open(page):
     tab(page, "Walk")
     until(page, lambda: page.state.ghost is not None)
-    handle = page.locator(".noUi-handle:visible").first
+    handle = page.locator(".bk-input-group", has_text="latent_0").locator(".noUi-handle").first
     handle.focus()
     before = page.state.ghost
     for _ in range(20):
