@@ -10,6 +10,7 @@ import numpy as np
 import panel as pn
 from panel.theme import Inherit, Native
 from panel.viewable import Viewable
+from tornado.ioloop import IOLoop
 
 from dashboard import design
 from dashboard.colouring import colour_choices
@@ -74,18 +75,23 @@ def serve(
     public: bool = False,
     show: bool = False,
     opened: Callable[[ExplorerState], None] | None = None,
+    on_ready: Callable[[], None] | None = None,
     **options: Any,
 ) -> Any:
     """Serve bundles until interrupted; `public` listens to other machines as well.
 
+    `on_ready` is called once the server answers.
     Only pages of this address and of localhost may open a connection; `websocket_origin` in
     `options` names others, and `*` is refused.
     """
     origins = options.pop("websocket_origin", None) or [f"{address}:{port}", f"localhost:{port}"]
     if "*" in origins:
         raise ValueError("websocket_origin '*' lets any web page use the server; name the hosts")
+    app = make_app(bundles, opened=opened)
+    if on_ready is not None:
+        IOLoop.current().add_callback(on_ready)
     return pn.serve(
-        {"": make_app(bundles, opened=opened)},
+        {"": app},
         port=port,
         address="0.0.0.0" if public else address,  # noqa: S104 - asked for by `public`
         show=show,

@@ -50,7 +50,9 @@ def demo(port: int, folder: Path, no_serve: bool) -> None:
     """Build the demonstration once (real stars, and a simulated survey), then serve it."""
     from latent_core.demonstration import build_demonstration
 
-    bundles = build_demonstration(folder, say=click.echo, report=Progress())
+    if not no_serve:
+        _refuse_taken_port(port)
+    bundles = build_demonstration(folder, say=click.echo, report_for=labelled)
     if not no_serve:
         _serve(bundles, port=port, public=False)
 
@@ -187,6 +189,7 @@ def serve(bundles: Sequence[Path], port: int, public: bool) -> None:
 def _serve(paths: Sequence[Path], *, port: int, public: bool) -> None:
     from latent_core import Bundle
 
+    _refuse_taken_port(port)
     click.echo("checking the bundles ...")
     opened = [Bundle.open(path) for path in paths]
     for bundle in opened:
@@ -207,6 +210,22 @@ def _serve(paths: Sequence[Path], *, port: int, public: bool) -> None:
             f"Gaia Latent Explorer: http://{address}:{port}  (Ctrl-C ends)"
         ),
     )
+
+
+def _refuse_taken_port(port: int) -> None:
+    """Say that a port is taken before minutes of work, not after."""
+    import socket
+
+    if not 0 <= port <= 65535:
+        raise InputError(f"--port is {port}; ports go up to 65535")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise InputError(
+                f"port {port} cannot be used ({error.strerror})", remedy="choose another --port"
+            ) from error
 
 
 @cli.command()
@@ -293,20 +312,21 @@ def verify(bundle: Path) -> None:
 class Progress:
     """A bar with rate and remaining time on a terminal, plain lines elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, label: str = "") -> None:
+        self._label = f"{label}: " if label else ""
         self._stage = ""
         self._bar: Any = None
         self._said = 0.0
 
     def __call__(self, stage: str, done: int, total: int, text: str) -> None:
         """Show that `done` of `total` steps of a stage are made (total 0: unknown)."""
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self._label:
             self._show_bar(stage, done, total, text)
         elif (
             stage != self._stage or time.monotonic() - self._said > 10 or (total and done == total)
         ):
             of = f" {done}/{total}" if total else ""
-            click.echo(f"{stage}{of} {text}".rstrip(), err=True)
+            click.echo(f"{self._label}{stage}{of} {text}".rstrip(), err=True)
             self._said = time.monotonic()
         self._stage = stage
 
@@ -319,6 +339,11 @@ class Progress:
             self._bar = tqdm(total=total or None, desc=stage, leave=True, dynamic_ncols=True)
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(done - self._bar.n)
+
+
+def labelled(label: str) -> Progress:
+    """Return the progress of one of several processes: plain lines under its name."""
+    return Progress(label)
 
 
 def _say_fault(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
