@@ -79,29 +79,64 @@ def compose(best: Any, alpha: Any, total: Any, grey: Any, palette: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def _grow(grown: Any, picture: Any, i: int, j: int, radius: int) -> None:
-    """Lay a soft disc of one pixel's colour over its empty neighbors."""
+def crowding(counts: Any) -> float:
+    """Return the mean share of filled neighbors about filled pixels, 0..1; 0 where all is empty.
+
+    Unlike the share of filled pixels it does not depend on how much of the view is blank.
+    """
+    height, width = counts.shape
+    filled, near = 0, 0
+    for i in range(1, height - 1):
+        for j in range(1, width - 1):
+            if counts[i, j]:
+                filled += 1
+                for y in range(i - 1, i + 2):
+                    for x in range(j - 1, j + 2):
+                        near += counts[y, x] > 0
+    return (near - filled) / (8 * filled) if filled else 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def _grow(grown: Any, picture: Any, i: int, j: int, cover: Any) -> None:
+    """Lay a soft disc of one pixel's colour over neighbors that are empty or in grey."""
     height, width = picture.shape
+    reach = cover.shape[0] // 2
     colour, alpha = picture[i, j] & np.uint32(0xFFFFFF), picture[i, j] >> np.uint32(24)
-    for y in range(max(0, i - radius), min(height, i + radius + 1)):
-        for x in range(max(0, j - radius), min(width, j + radius + 1)):
-            part = min(1.0, radius + 0.5 - np.sqrt((y - i) ** 2 + (x - j) ** 2))
-            if part <= 0 or picture[y, x] >> np.uint32(24):
+    for y in range(max(0, i - reach), min(height, i + reach + 1)):
+        for x in range(max(0, j - reach), min(width, j + reach + 1)):
+            faded = np.uint32(alpha * cover[y - i + reach, x - j + reach])
+            if picture[y, x] >> np.uint32(24) > GREY_ALPHA:
                 continue
-            faded = np.uint32(alpha * part)
             if faded > grown[y, x] >> np.uint32(24):
                 grown[y, x] = colour | (faded << np.uint32(24))
 
 
 @numba.njit(cache=True, nogil=True)
-def spread(picture: Any, radius: int) -> Any:
-    """Grow each point into a soft disc over empty pixels; filled pixels stay as they are."""
+def _spread(picture: Any, cover: Any, grey_cover: Any) -> Any:
     grown = picture.copy()
     for i in range(picture.shape[0]):
         for j in range(picture.shape[1]):
-            if picture[i, j] >> np.uint32(24):
-                _grow(grown, picture, i, j, radius)
+            alpha = picture[i, j] >> np.uint32(24)
+            if alpha:
+                _grow(grown, picture, i, j, cover if alpha > GREY_ALPHA else grey_cover)
     return grown
+
+
+def spread(picture: NDArray[np.uint32], radius: float, grey_radius: float) -> NDArray[np.uint32]:
+    """Grow each pixel into a soft disc over what is empty; coloured pixels stay as they are.
+
+    Radii in pixels: of coloured pixels and of unselected ones, which are told by their alpha.
+    """
+    if max(radius, grey_radius) <= 0.5:
+        return picture
+    return np.asarray(_spread(picture, _disc(radius), _disc(grey_radius)), np.uint32)
+
+
+def _disc(radius: float) -> NDArray[np.float64]:
+    """Return how much of each pixel a disc about the middle one covers, (2 R + 1, 2 R + 1)."""
+    reach = int(np.ceil(radius + 0.5)) - 1 if radius > 0.5 else 0
+    steps = np.arange(-reach, reach + 1)
+    return np.clip(radius + 0.5 - np.hypot(steps[:, None], steps), 0, 1)
 
 
 @numba.njit(cache=True, nogil=True)

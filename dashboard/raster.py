@@ -18,6 +18,7 @@ from dashboard.kernels import (
     GREY_ALPHA,
     UNSELECTED_RGB,
     compose,
+    crowding,
     draw_discs,
     equalised_alpha,
     majority,
@@ -29,7 +30,9 @@ from dashboard.selecting import runs_in_box
 from latent_core.projection import DrawingCopy
 
 FEWEST_AS_IMAGE = 5000
-ALPHA_FLOORS = (80, 140, 190)  # by how far points are spread: the sparser, the more opaque
+# Radius of a source in CSS pixels by how crowded the filled pixels are, and its least alpha:
+# the sparser a map, the larger and the more opaque its points.
+CROWDINGS, RADII, ALPHA_FLOORS = (0.02, 0.15, 0.35, 0.7), (2.2, 1.6, 1.2, 0.5), (215, 190, 150, 80)
 LARGEST_STRIP = 32_000_000  # bytes of the count planes that exist at a time
 MISSING_RGB = (196, 200, 206)
 VALUED, MISSING = 0, 1
@@ -37,7 +40,10 @@ VALUED, MISSING = 0, 1
 
 @dataclass(frozen=True)
 class View:
-    """The rectangle x0..x1, y0..y1 of a map on width x height pixels."""
+    """The rectangle x0..x1, y0..y1 of a map on width x height pixels of the device.
+
+    `ratio` is how many of them make a CSS pixel, the unit in which sizes are felt.
+    """
 
     x0: float
     x1: float
@@ -45,6 +51,7 @@ class View:
     y1: float
     width: int
     height: int
+    ratio: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -139,14 +146,14 @@ def _draw_image(
     parts = [_count_strip(x, y, layers, view, bottom, top) for bottom, top in strips]
     best, total, grey = (np.concatenate([p[i] for p in parts]) for i in range(3))
     in_view = int(total.sum()) + int(grey.sum())
-    radius = _spread_radius(in_view, view)
-    alpha = equalised_alpha(total, ALPHA_FLOORS[radius])
+    radius, floor = _point_size(total, view.ratio)
+    alpha = equalised_alpha(total, floor)
     if layers.ramp is None:
         rgba = compose(best, alpha, total, grey, layers.colours)
     else:
         means = np.concatenate([p[3] for p in parts])
         rgba = _compose_values(best, means, grey, layers)
-    return Picture(spread(rgba, radius) if radius else rgba, in_view)
+    return Picture(spread(rgba, radius, _point_size(grey, view.ratio)[0]), in_view)
 
 
 def _strips(view: View, planes: int) -> list[tuple[int, int]]:
@@ -216,10 +223,13 @@ def _packed(colours: NDArray[np.uint8] | None, alpha: int = 255) -> NDArray[np.u
     return np.asarray(packed, np.uint32)
 
 
-def _spread_radius(in_view: int, view: View) -> int:
-    """Return by how many pixels points grow: sparse pictures would look empty otherwise."""
-    share = in_view / (view.width * view.height)
-    return 2 if share < 0.03 else 1 if share < 0.4 else 0
+def _point_size(counts: NDArray, ratio: float) -> tuple[float, int]:
+    """Return the radius of a source in device pixels and its least alpha."""
+    crowded = (
+        crowding(counts) * ratio**2 if counts.any() else 1.0
+    )  # a CSS pixel holds ratio^2 of the device's
+    radius = float(np.interp(crowded, CROWDINGS, RADII)) * ratio
+    return radius, int(np.interp(crowded, CROWDINGS, ALPHA_FLOORS))
 
 
 def _draw_points(
@@ -238,7 +248,7 @@ def _draw_points(
     px = (x[drawn].astype(np.float64) - view.x0) * (view.width / (view.x1 - view.x0))
     py = (y[drawn].astype(np.float64) - view.y0) * (view.height / (view.y1 - view.y0))
     radius = float(np.interp(len(drawn), [200, 1000, FEWEST_AS_IMAGE], [4.5, 3.5, 2.4]))
-    discs = draw_discs(px, py, colours, alphas, radius, (view.height, view.width))
+    discs = draw_discs(px, py, colours, alphas, radius * view.ratio, (view.height, view.width))
     return Picture(pack(discs), len(drawn))
 
 

@@ -80,6 +80,32 @@ def test_a_single_source_is_visible():
         assert unpack(picture)[200, 200, 3] >= 40
 
 
+def test_points_grow_where_the_map_is_sparse_and_stay_where_it_is_dense():
+    sparse, dense = (draw(DRAWING, layers(), View(-20, 20, -20, 20, n, n)) for n in (900, 60))
+    x, y = ((COORDINATES.T + 20) * (900 / 40)).astype(int)
+    pixels = len(set(zip(x.tolist(), y.tolist(), strict=True)))
+    assert (unpack(sparse)[..., 3] > 0).sum() > 2 * pixels
+    x, y = ((COORDINATES.T + 20) * (60 / 40)).astype(int)
+    pixels = len(set(zip(x.tolist(), y.tolist(), strict=True)))
+    assert (unpack(dense)[..., 3] > 0).sum() == pixels
+
+
+def test_points_are_as_large_on_a_fine_screen():
+    shares = [
+        (unpack(draw(DRAWING, layers(), View(-20, 20, -20, 20, n, n, ratio)))[..., 3] > 0).mean()
+        for n, ratio in ((500, 1.0), (1000, 2.0))
+    ]
+    assert shares[1] == pytest.approx(shares[0], rel=0.25)
+
+
+def test_sparse_selected_points_lie_above_dense_grey():
+    selected = np.zeros(N, bool)
+    selected[:40] = True
+    rgba = unpack(draw(DRAWING, layers(selected=selected), View(-3, 3, -3, 3, 300, 300)))
+    coloured = (rgba[..., 3] > 64) & (rgba[..., :3] != UNSELECTED_RGB).any(-1)
+    assert coloured.sum() > 5 * 40
+
+
 def test_hidden_classes_leave_the_picture():
     shown = CODES != 0
     picture = draw(DRAWING, layers(shown), WHOLE)
