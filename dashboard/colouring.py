@@ -186,56 +186,6 @@ def drawn_values(bundle: Bundle, space: str, projection: str, name: str) -> NDAr
     return np.ascontiguousarray(numbers.values[order])
 
 
-@dataclass(frozen=True)
-class Label:
-    """A class name at the densest place of its sources on a map."""
-
-    name: str
-    x: float
-    y: float
-
-
-@lru_cache(maxsize=16)
-def peak_labels(
-    bundle: Bundle, space: str, projection: str, name: str, most: int = 10
-) -> tuple[Label, ...]:
-    """Return labels for the largest classes, each at its density peak and none upon another."""
-    drawing = bundle.space(space).projection(projection).drawing
-    classes = colouring(bundle, space, name)
-    if not isinstance(classes, Classes):
-        return ()
-    codes = drawn_codes(bundle, space, projection, name)
-    x0, x1, y0, y1 = drawing.extent
-    labels: list[Label] = []
-    for code, title in enumerate(classes.names):
-        members = codes == code
-        if title == NO_LABEL or members.sum() < 5 or len(labels) == most:
-            continue
-        place = _densest(drawing.x[members], drawing.y[members], drawing.extent)
-        far = [
-            abs(place[0] - o.x) / (x1 - x0) > 0.12 or abs(place[1] - o.y) / (y1 - y0) > 0.045
-            for o in labels
-        ]
-        if all(far):
-            labels.append(Label(title, *place))
-    return tuple(labels)
-
-
-def _densest(
-    x: NDArray[np.float32], y: NDArray[np.float32], extent: tuple[float, float, float, float]
-) -> tuple[float, float]:
-    box = [extent[:2], extent[2:]]
-    counts, xs, ys = np.histogram2d(x, y, bins=48, range=box)
-    padded = np.pad(counts, 1)
-    smooth = sum(
-        padded[1 + i : 49 + i, 1 + j : 49 + j] * (2 - abs(i)) * (2 - abs(j))
-        for i in (-1, 0, 1)
-        for j in (-1, 0, 1)
-    )
-    i, j = np.unravel_index(int(np.argmax(smooth)), counts.shape)
-    return float((xs[i] + xs[i + 1]) / 2), float((ys[j] + ys[j + 1]) / 2)
-
-
 @lru_cache(maxsize=16)
 def default_colour(bundle: Bundle, space: str) -> str:
     """Return the column a map opens with: classes of variability, else classes, else a number."""

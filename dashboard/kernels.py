@@ -140,6 +140,17 @@ def _disc(radius: float) -> NDArray[np.float64]:
 
 
 @numba.njit(cache=True, nogil=True)
+def count_in_cells(counts: Any, x: Any, y: Any, codes: Any, box: Any) -> None:
+    """Add points inside x0, x1, y0, y1 to the counts of their class, (K, rows, columns)."""
+    classes, rows, columns = counts.shape
+    wide, high = columns / (box[1] - box[0]), rows / (box[3] - box[2])
+    for i in range(len(x)):
+        column, row = int(np.floor((x[i] - box[0]) * wide)), int(np.floor((y[i] - box[2]) * high))
+        if codes[i] < classes and 0 <= column < columns and 0 <= row < rows:
+            counts[codes[i], row, column] += 1
+
+
+@numba.njit(cache=True, nogil=True)
 def draw_discs(px: Any, py: Any, colours: Any, alphas: Any, radius: float, shape: Any) -> Any:
     """Draw points one by one as smooth discs, the last on top; (P,) pixels, (P, 3) bytes."""
     height, width = shape

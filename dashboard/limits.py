@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SMALLEST_PLOT, LARGEST_PLOT = 16, 2048
+FINEST_SCREEN = 2.0
+MOST_PIXELS = 4_000_000  # of one picture on a fine screen: 16 MB
 MOST_VERTICES = 2000
 LONGEST_ID_TEXT = 64
 DEEPEST_ZOOM = 1e-5
@@ -58,6 +60,19 @@ def plot_size(width: object, height: object) -> tuple[int, int]:
     pixels = (within(v, SMALLEST_PLOT, LARGEST_PLOT, "plot size") for v in (width, height))
     wide, high = (round(v) for v in pixels)
     return wide, high
+
+
+def pixel_ratio(value: object, width: int, height: int) -> float:
+    """Return device pixels per CSS pixel, 1..2, and fewer where the picture would be too large."""
+    ratio = within(value, 1, FINEST_SCREEN, "pixel ratio")
+    return max(1.0, min(ratio, math.sqrt(MOST_PIXELS / (width * height))))
+
+
+def triple(values: Sequence[object] | object, kind: str) -> Sequence[object]:
+    """Return the three things that a message holds; raises LimitError for any other number."""
+    if not isinstance(values, list | tuple) or len(values) != 3:
+        _refuse(kind, f"a {kind} message has three parts")
+    return values
 
 
 def view(box: Sequence[object], extent: Extent) -> Extent:

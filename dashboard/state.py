@@ -28,6 +28,8 @@ from latent_core.errors import InputError, UnknownSourceError
 from latent_core.projection import DrawingCopy
 
 Combine = Literal["new", "add", "subtract", "intersect"]
+Tool = Literal["pan", "lasso", "box", "polygon"]
+TOOLS: tuple[Tool, ...] = ("pan", "lasso", "box", "polygon")
 COMBINATIONS: tuple[Combine, ...] = ("new", "add", "subtract", "intersect")
 AROUND_A_SOURCE = 1000
 MOST_HITS = 24
@@ -56,6 +58,7 @@ class ExplorerState(param.Parameterized):
     ghost = param.Parameter(default=None, doc="(x, y) of a point that is no source, or None")
     view = param.Parameter(default=None, doc="x0, x1, y0, y1 on the screen; None: the whole map")
     in_view = param.Integer(default=0, doc="shown sources inside the view")
+    tool = param.Selector(default="pan", objects=list(TOOLS), doc="what a drag on the map does")
     combine = param.Selector(default="new", objects=list(COMBINATIONS))
     status = param.String(doc="one sentence: the last action or what is wrong")
 
@@ -126,7 +129,7 @@ class ExplorerState(param.Parameterized):
         return self.classes.shown(tuple(self.hidden_classes))
 
     def open_bundle(self, name: str) -> None:
-        """Show another bundle; selection, hits and card start afresh."""
+        """Show another bundle: selection and hits start afresh, the card shows its showcase."""
         bundle = self.bundles[name]
         space = bundle.space()
         with param.parameterized.batch_call_watchers(self):
@@ -139,6 +142,7 @@ class ExplorerState(param.Parameterized):
             self.hits = None
             self.current_row = -1
             self.status = ""
+            self.showcase()
 
     def open_space(self, name: str) -> None:
         """Show another space of the same bundle; selection and card stay."""

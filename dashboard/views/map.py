@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import panel as pn
-from bokeh.core.properties import value
 from bokeh.events import PanStart, SelectionGeometry, Tap
 from bokeh.models import (
     BoxSelectTool,
@@ -17,14 +16,18 @@ from bokeh.models import (
     CustomJS,
     LassoSelectTool,
     PanTool,
+    PolySelectTool,
     Range1d,
     WheelZoomTool,
 )
 from bokeh.plotting import figure
 
 from dashboard import design, limits, theme
-from dashboard.colouring import Classes, Numbers, drawn_codes, drawn_values, peak_labels
+from dashboard.colouring import Classes, Numbers, drawn_codes, drawn_values
+from dashboard.labels import labels_in_view
 from dashboard.limits import Extent, LimitError
+from dashboard.marks import Marks
+from dashboard.pointer import Pointer, hover_text
 from dashboard.raster import Layers, Picture, View, class_layers, draw, number_layers
 from dashboard.selecting import select_box, select_polygon
 from dashboard.state import MOST_HITS, Combine, ExplorerState
@@ -33,9 +36,9 @@ REACH_PX = 14
 FIRST_SIZE = (740, 770)
 MARGIN = 0.04
 PATIENCE_MS = 700  # how long a frame waits for the browser to say that it was painted
-FONT = value("system-ui, sans-serif")
-NUMBERED_PX = 15  # hits nearer than this to a better one get a dot instead of a number
+LIVE_COUNT_MS = 120
 _POOL = ThreadPoolExecutor(max_workers=2, thread_name_prefix="map")
+_MEASURE = "screen.tags = [window.devicePixelRatio]"
 _ACKNOWLEDGE = "setTimeout(() => { painted.tags = [picture.data['frame'][0]] }, 0)"
 
 
@@ -62,8 +65,11 @@ class MapView(pn.viewable.Viewer):
         self.state = state
         self._layers: Layers | None = None
         self._dirty = self._busy = self._waiting = False
+        self._reporting = self._fit_due = False
         self._frame = 0
         self._modifiers: Mapping[str, bool] = {}
+        self._unfinished: Mapping[str, Any] | None = None
+        self._ratio: object = 1.0
         self._size = {"inner_width": FIRST_SIZE[0], "inner_height": FIRST_SIZE[1]}
         self._build()
         self._fit()
@@ -71,7 +77,6 @@ class MapView(pn.viewable.Viewer):
         self._pane = pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", margin=0)
         self._draw_now()
         self._mark()
-        self._label()
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._pane
@@ -79,8 +84,9 @@ class MapView(pn.viewable.Viewer):
     def _build(self) -> None:
         self.tools = {
             "pan": PanTool(),
-            "lasso": LassoSelectTool(renderers=[], continuous=False),
-            "box": BoxSelectTool(renderers=[], continuous=False),
+            "lasso": LassoSelectTool(renderers=[], continuous=True),
+            "box": BoxSelectTool(renderers=[], continuous=True),
+            "polygon": PolySelectTool(renderers=[]),
         }
         wheel = WheelZoomTool(speed=1 / 450)
         self.figure = figure(
@@ -103,7 +109,8 @@ class MapView(pn.viewable.Viewer):
         self.figure.axis.visible = False
         self.figure.grid.visible = False
         self._build_picture()
-        self._build_marks()
+        self.marks = Marks(self.figure)
+        self.pointer = Pointer(self.figure, self.marks.hover, self._rested)
 
     def _build_picture(self) -> None:
         blank = np.zeros((1, 1), np.uint32)
@@ -118,35 +125,10 @@ class MapView(pn.viewable.Viewer):
             args={"picture": self.picture, "painted": self.painted}, code=_ACKNOWLEDGE
         )
         self.picture.js_on_change("data", acknowledge)
-
-    def _build_marks(self) -> None:
-        plot = self.figure
-        self.labels = ColumnDataSource({"x": [], "y": [], "text": []})
-        plot.text(
-            "x", "y", "text", source=self.labels, text_font_size="12px", text_align="center",
-            text_baseline="middle", text_font_style="bold", text_color=theme.INK,
-            text_outline_color="#FFFFFFE6", text_font=FONT,
-        )  # fmt: skip
-        self.hits = ColumnDataSource({"x": [], "y": [], "text": [], "size": []})
-        plot.scatter(
-            "x", "y", source=self.hits, size="size", fill_color="#FFFFFFEB",
-            line_color=theme.INK, line_width=1.2,
-        )  # fmt: skip
-        plot.text(
-            "x", "y", "text", source=self.hits, text_font_size="10px", text_align="center",
-            text_baseline="middle", text_color=theme.INK, text_font=FONT,
-        )  # fmt: skip
-        self.ghost = ColumnDataSource({"x": [], "y": []})
-        plot.scatter(
-            "x", "y", source=self.ghost, size=18, marker="diamond_cross",
-            fill_color="#FFFFFFB0", line_color=theme.ACCENT, line_width=2,
-        )  # fmt: skip
-        self.ring = ColumnDataSource({"x": [], "y": []})
-        for size, colour in ((17, "#000000"), (13, "#FFFFFF")):
-            plot.scatter(
-                "x", "y", source=self.ring, size=size, fill_alpha=0, line_color=colour,
-                line_width=2.2,
-            )  # fmt: skip
+        self.screen = ColumnDataSource(name="screen")
+        self.figure.js_on_change(
+            "inner_width", CustomJS(args={"screen": self.screen}, code=_MEASURE)
+        )
 
     def _watch(self) -> None:
         for axis in (self.figure.x_range, self.figure.y_range):
@@ -155,6 +137,7 @@ class MapView(pn.viewable.Viewer):
         for side in ("inner_width", "inner_height"):
             self.figure.on_change(side, self._resized)
         self.painted.on_change("tags", self._was_painted)
+        self.screen.on_change("tags", self._measured)
         self.figure.on_event(PanStart, self._drag_started)
         self.figure.on_event(SelectionGeometry, self._drawn)
         self.figure.on_event(Tap, self._clicked)
@@ -162,7 +145,6 @@ class MapView(pn.viewable.Viewer):
         place = ["bundle_name", "space_name", "projection_name"]
         look = ["palette", "reverse_palette", "scale", "clip"]
         watch(self._recoloured, [*place, "colour_by", "hidden_classes", "selection", *look])
-        watch(self._labels_changed, [*place, "colour_by", "hidden_classes"])
         watch(self._marks_changed, [*place, "current_row", "hits", "ghost"])
         watch(self._view_changed, [*place, "view"])
 
@@ -175,12 +157,18 @@ class MapView(pn.viewable.Viewer):
         self._size = {**self._size, attribute: new}
         self._request()
 
+    def _measured(self, attribute: str, old: Any, new: Any) -> None:
+        self._ratio = new[0] if new else 1.0
+        self._request()
+
     def _drag_started(self, event: PanStart) -> None:
         self._modifiers = dict(event.modifiers or {})
 
     def _drawn(self, event: SelectionGeometry) -> None:
         if not event.final:
+            self._count_soon(event.geometry)
             return
+        self._unfinished = None
         modifiers, self._modifiers = self._modifiers, {}
         try:
             rows = self._rows_inside(event.geometry)
@@ -188,6 +176,22 @@ class MapView(pn.viewable.Viewer):
             self.state.status = str(error)
             return
         self.state.select(rows, combination(modifiers, self.state.combine))
+
+    def _count_soon(self, geometry: Mapping[str, Any]) -> None:
+        """Count what a gesture holds so far; the browser sends each move, few are counted."""
+        waiting, self._unfinished = self._unfinished is not None, geometry
+        if not waiting:
+            self.figure.document.add_timeout_callback(self._count, LIVE_COUNT_MS)
+
+    def _count(self) -> None:
+        geometry, self._unfinished = self._unfinished, None
+        if geometry is None:
+            return
+        try:
+            rows = self._rows_inside(geometry)
+        except LimitError:
+            return  # no area yet
+        self.state.status = f"drawing: {len(rows):,} inside"
 
     def _rows_inside(self, geometry: Mapping[str, Any]) -> Any:
         drawing = self.state.drawing
@@ -200,16 +204,9 @@ class MapView(pn.viewable.Viewer):
         return rows[self.state.shown[rows]]
 
     def _clicked(self, event: Tap) -> None:
-        try:
-            x, y = limits.finite(event.x, "click"), limits.finite(event.y, "click")
-            view = self._view()
-        except LimitError:
-            return
-        reach = (
-            REACH_PX * (view.x1 - view.x0) / view.width,
-            REACH_PX * (view.y1 - view.y0) / view.height,
-        )
-        row = self.state.pick(x, y, reach)
+        if self.state.tool == "polygon":
+            return  # the click was a corner
+        row = self._row_at(event.x, event.y)
         if row < 0:
             return
         modifiers = event.modifiers or {}
@@ -218,6 +215,25 @@ class MapView(pn.viewable.Viewer):
         else:
             self.state.current_row = row
 
+    def _row_at(self, x: object, y: object) -> int:
+        """Return the shown row within 14 CSS pixels of a place, -1 where none is."""
+        try:
+            place = limits.finite(x, "pointer"), limits.finite(y, "pointer")
+            view = self._view()
+        except LimitError:
+            return -1
+        reach = REACH_PX * view.ratio
+        wide, high = (view.x1 - view.x0) / view.width, (view.y1 - view.y0) / view.height
+        return self.state.pick(*place, (reach * wide, reach * high))
+
+    def _rested(self, turn: int, x: float, y: float) -> None:
+        row = self._row_at(x, y)
+        place = self.state.place(row)
+        if place is None:
+            self.marks.hide_hover()
+        else:
+            self.marks.show_hover(place, hover_text(self.state, row), turn, self._view())
+
     # What the state tells
 
     def _recoloured(self, *_: Any) -> None:
@@ -225,10 +241,10 @@ class MapView(pn.viewable.Viewer):
         self._request()
 
     def _view_changed(self, *_: Any) -> None:
-        self._with_lock(self._fit)
-
-    def _labels_changed(self, *_: Any) -> None:
-        self._with_lock(self._label)
+        """Move to a view that somebody asked for; our own report of one asks for nothing."""
+        if not self._reporting:
+            self._fit_due = True
+            self._with_lock(self._fit)
 
     def _marks_changed(self, *_: Any) -> None:
         self._with_lock(self._mark)
@@ -242,6 +258,7 @@ class MapView(pn.viewable.Viewer):
             document.add_next_tick_callback(lambda: work())
 
     def _fit(self) -> None:
+        self._fit_due = False
         x0, x1, y0, y1 = wanted = self.state.view or home(self.state.drawing.extent)
         if np.allclose(wanted, self._ranges(), rtol=0, atol=1e-9):
             return
@@ -249,44 +266,21 @@ class MapView(pn.viewable.Viewer):
         self.figure.y_range.update(start=y0, end=y1, reset_start=y0, reset_end=y1)
 
     def _mark(self) -> None:
-        place = self.state.place(self.state.current_row)
-        self.ring.data = _points([place] if place else [])
-        ghost = self.state.ghost
-        self.ghost.data = _points([ghost] if ghost is not None else [])
+        self.marks.hide_hover()
+        self.marks.show_places(self.state.place(self.state.current_row), self.state.ghost)
         self._mark_hits()
 
     def _mark_hits(self) -> None:
-        """Number the hits, best first; one that a better mark would cover becomes a dot."""
         rows = [] if self.state.hits is None else list(self.state.hits["row"][:MOST_HITS])
-        places = [(i + 1, self.state.place(int(row))) for i, row in enumerate(rows)]
-        there = [(number, place) for number, place in places if place]
-        view = self._view()
-        pixels = np.array(
-            [(x * view.width / (view.x1 - view.x0), y * view.height / (view.y1 - view.y0))
-             for x, y in (p for _, p in there)]
-        ).reshape(-1, 2)  # fmt: skip
-        kept: list[int] = []
-        for i, here in enumerate(pixels):
-            if all(np.hypot(*(here - pixels[k])) >= NUMBERED_PX for k in kept):
-                kept.append(i)
-        numbered = [i in kept for i in range(len(there))]
-        data = {
-            **_points([p for _, p in there]),
-            "text": [str(n) if big else "" for (n, _), big in zip(there, numbered, strict=True)],
-            "size": [17 if big else 7 for big in numbered],
-        }
-        old = self.hits.data
-        if any(list(old[name]) != data[name] for name in data):
-            self.hits.data = data
+        self.marks.show_hits([self.state.place(int(row)) for row in rows], self._view())
 
     def _label(self) -> None:
-        state = self.state
-        found = peak_labels(state.bundle, state.space_name, state.projection_name, state.colour_by)
-        shown = [label for label in found if label.name not in state.hidden_classes]
-        self.labels.data = {
-            **_points([(label.x, label.y) for label in shown]),
-            "text": [theme.class_title(label.name) for label in shown],
-        }
+        """Name the classes at their densest places in view; after the picture, which is urgent."""
+        found, view = self.state.colouring, self._view()
+        names = found.names if isinstance(found, Classes) else ()
+        box = (view.x0, view.x1, view.y0, view.y1)
+        codes = self._colour_layers().codes
+        self.marks.show_labels(labels_in_view(self.state.drawing, names, codes, box))
 
     # Drawing: one picture at a time, the latest view wins
 
@@ -296,7 +290,9 @@ class MapView(pn.viewable.Viewer):
 
     def _view(self) -> View:
         box = limits.view(self._ranges(), self.state.drawing.extent)
-        return View(*box, *limits.plot_size(*self._size.values()))
+        width, height = limits.plot_size(*self._size.values())
+        ratio = limits.pixel_ratio(self._ratio, width, height)
+        return View(*box, round(width * ratio), round(height * ratio), ratio)
 
     def _request(self) -> None:
         """Ask for a new picture; requests before it is drawn become one."""
@@ -335,11 +331,14 @@ class MapView(pn.viewable.Viewer):
             self._waiting = False
             if self._dirty:
                 self._request()
+            else:
+                self._label()
 
     def _draw_now(self) -> None:
         self._dirty = False
         view = self._view()
         self._put(draw(self.state.drawing, self._colour_layers(), view), view)
+        self._label()
 
     def _put(self, picture: Picture, view: View) -> None:
         self._frame += 1
@@ -354,7 +353,13 @@ class MapView(pn.viewable.Viewer):
         self._mark_hits()
         box = (view.x0, view.x1, view.y0, view.y1)
         is_home = np.allclose(box, home(self.state.drawing.extent))
-        self.state.param.update(in_view=picture.in_view, view=None if is_home else box)
+        self._reporting = True
+        try:
+            self.state.in_view = picture.in_view
+            if not self._fit_due:  # a picture of the old place must not undo the way to the new
+                self.state.view = None if is_home else box
+        finally:
+            self._reporting = False
 
     def _colour_layers(self) -> Layers:
         if self._layers is None:
@@ -377,7 +382,3 @@ def _number_layers(state: ExplorerState, numbers: Numbers, values: Any, selected
     if state.ramp is None:
         raise TypeError(f"{numbers.column.name} has no colour scale")
     return number_layers(state.drawing, values, state.shown, selected, state.ramp, table)
-
-
-def _points(places: list[Any]) -> dict[str, list[float]]:
-    return {"x": [float(p[0]) for p in places], "y": [float(p[1]) for p in places]}

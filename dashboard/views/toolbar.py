@@ -10,11 +10,9 @@ import param
 from panel.custom import JSComponent
 
 from dashboard.limits import LimitError, choice, safe_text
-from dashboard.state import COMBINATIONS, ExplorerState
+from dashboard.state import COMBINATIONS, TOOLS, ExplorerState
 
-TOOLS = {"pan": "Pan", "lasso": "Lasso", "box": "Box"}
-KEYS = {"v": "pan", "l": "lasso", "b": "box"}
-
+KEYS = {"v": "pan", "l": "lasso", "b": "box", "g": "polygon"}
 
 _KEYS_ESM = """
 export function render({ model }) {
@@ -44,22 +42,23 @@ class Keys(JSComponent):
 
 
 class ToolbarView(pn.viewable.Viewer):
-    """Pan, lasso, box; New, Add, Subtract, Intersect; fit; keys `v l b f Esc`."""
+    """Pan, lasso, box, polygon; New, Add, Subtract, Intersect; fit; keys `v l b g f Esc`."""
 
     def __init__(self, state: ExplorerState, tools: Mapping[str, Any]) -> None:
         super().__init__()
         self.state = state
         self.tool = pn.widgets.RadioButtonGroup(
-            name="Tool", options={text: name for name, text in TOOLS.items()}, value="pan",
+            name="Tool", options={name.title(): name for name in TOOLS}, value=state.tool,
             margin=(6, 4, 6, 10),
         )  # fmt: skip
         self.tool.jscallback(
             value="""
             const chosen = source.active
-            ;[pan, lasso, box].forEach((tool, i) => { tool.active = i === chosen })
+            ;[pan, lasso, box, polygon].forEach((tool, i) => { tool.active = i === chosen })
             """,
             args={name: tools[name] for name in TOOLS},
         )
+        self.tool.param.watch(self._armed, "value")
         self.combine = pn.widgets.RadioButtonGroup(
             name="Combine", options={c.title(): c for c in COMBINATIONS}, value=state.combine,
             margin=(6, 4, 6, 14),
@@ -72,7 +71,8 @@ class ToolbarView(pn.viewable.Viewer):
         self._keys.on_msg(self._key)
         hint = (
             "drag with Shift adds, Alt subtracts, both intersect; "
-            "keys: v pan, l lasso, b box, f fit, Esc clears"
+            "a polygon ends with Enter or a long press; "
+            "keys: v pan, l lasso, b box, g polygon, f fit, Esc clears"
         )
         self._help = pn.widgets.TooltipIcon(value=hint, margin=(10, 6))
 
@@ -81,6 +81,9 @@ class ToolbarView(pn.viewable.Viewer):
             self.tool, self.combine, self.fit, self._help, self._keys,
             sizing_mode="stretch_width", height=44, margin=0,
         )  # fmt: skip
+
+    def _armed(self, event: Any) -> None:
+        self.state.tool = choice(event.new, TOOLS)
 
     def _combined(self, event: Any) -> None:
         self.state.combine = choice(event.new, COMBINATIONS)

@@ -65,7 +65,6 @@ def test_opens_painted_with_a_showcase_and_its_card(page, map_box):
     row = page.state.current_row
     assert page.state.frame["macro_class"][row] == "ARRD|RRAB|RRC|RRD"
     reads(page, str(page.state.frame["source_id"][row]))
-    assert page.state.hits is not None
     reads(page, "simulated")
     assert "in view 3,993" in page.get_by_role("status").first.inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440

@@ -23,6 +23,24 @@ def test_plot_size_is_within_bounds_or_refused(width, height):
     assert all(16 <= pixels <= 2048 and isinstance(pixels, int) for pixels in size)
 
 
+@given(anything, st.integers(16, 2048), st.integers(16, 2048))
+def test_pixel_ratio_keeps_the_picture_small_or_is_refused(ratio, width, height):
+    try:
+        taken = limits.pixel_ratio(ratio, width, height)
+    except LimitError:
+        return
+    assert 1 <= taken <= 2
+    assert taken == 1 or width * height * taken**2 <= 1.01 * limits.MOST_PIXELS
+
+
+@given(st.one_of(anything, st.lists(anything, max_size=5)))
+def test_triple_has_three_parts_or_is_refused(values):
+    try:
+        assert len(limits.triple(values, "pointer")) == 3
+    except LimitError:
+        return
+
+
 @given(st.lists(anything, max_size=6))
 def test_view_is_finite_ordered_and_near_the_data(box):
     try:
