@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,14 @@ def warm(bundles: Mapping[str, Bundle]) -> None:
             draw(state.drawing, layers_of(state), replace(view, x1=x0, y1=y0))
 
 
+def load_models(bundles: Mapping[str, Bundle]) -> None:
+    """Import torch and open every model beside the running server, before anybody waits for it."""
+    for bundle in bundles.values():
+        for name in bundle.model_names:
+            model = bundle.model(name)
+            model.curves(model.latents[0], None)
+
+
 def serve(
     bundles: Mapping[str, Bundle],
     *,
@@ -88,6 +97,7 @@ def serve(
     if "*" in origins:
         raise ValueError("websocket_origin '*' lets any web page use the server; name the hosts")
     app = make_app(bundles, opened=opened)
+    Thread(target=load_models, args=(bundles,), daemon=True).start()
     if on_ready is not None:
         IOLoop.current().add_callback(on_ready)
     return pn.serve(

@@ -99,10 +99,10 @@ class LightCurveCard(pn.viewable.Viewer):
                     self.halve,
                     self.reset,
                     self.mode,
-                    self.zero,
                 ),
                 margin=(0, 4),
             ),
+            self.zero,
             self._note,
         )
 
@@ -111,7 +111,7 @@ class LightCurveCard(pn.viewable.Viewer):
         self.double = button("×2", on_click=lambda _: self._scale(2.0))
         self.halve = button("÷2", on_click=lambda _: self._scale(0.5))
         self.reset = button("Reset", on_click=lambda _: self._forget())
-        self.zero = slider("zero phase", 0.0, 1.0, 0.0, step=0.01, width=80, margin=(0, 6))
+        self.zero = slider("zero phase", 0.0, 1.0, 0.0, step=0.01, width=380, margin=(0, 8))
         self.mode = button("Raw", on_click=lambda _: self._turn())
         self.raw = False
         self.period.param.watch(self._redraw, "value")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,10 @@ from latent_core.products import XpSampled, load_product
 from latent_core.stages import is_fresh, made_from, scaled_latents
 from latent_core.training import SPLIT_NAMES, TEST, split_of
 
-LARGEST_EVALUATED = 50_000
+if TYPE_CHECKING:
+    from latent_core.models.vae import VAE
+
+LARGEST_EVALUATED = 40_000
 STELLAR_PARAMETERS = ("teff", "logg", "fe_h", "m_h", "alpha_m")
 MOST_CLASSES = 200
 # The ranges in which the published weights were measured (scatter-vae-2024.md, 5)
@@ -58,7 +62,7 @@ def evaluate_space(
 def measure_space(folder: Folder, name: str) -> dict[str, Any]:
     """Return label agreement of the latents and of each map, and what each map keeps."""
     rows, z = scaled_latents(folder, name)
-    sample = _sample(len(rows))
+    sample = _sample(len(rows), LARGEST_EVALUATED)
     catalog = folder.catalog
     base = f"spaces/{name}/projections/"
     maps = sorted({n.split("/")[3] for n in folder.names(base)})
@@ -76,12 +80,11 @@ def measure_space(folder: Folder, name: str) -> dict[str, Any]:
     }
 
 
-def _sample(count: int) -> NDArray[np.int64]:
-    """Cross-validation of all rows would take minutes above some size: then a seeded sample."""
-    if count <= LARGEST_EVALUATED:
+def _sample(count: int, largest: int) -> NDArray[np.int64]:
+    """Take all rows, or above some number a seeded sample: the rest would only take minutes."""
+    if count <= largest:
         return np.arange(count)
-    chosen = np.random.default_rng(0).choice(count, LARGEST_EVALUATED, replace=False)
-    return np.sort(chosen).astype(np.int64)
+    return np.sort(np.random.default_rng(0).choice(count, largest, replace=False))
 
 
 def label_columns(catalog: Catalog) -> tuple[Column, ...]:
@@ -122,10 +125,14 @@ def _agreement(
 
 def measure_model(folder: Folder, name: str, split: SplitSettings) -> dict[str, Any]:
     """Return reconstruction chi by split and, for spectra, flux residuals of held-out stars."""
-    observations = load_observations(folder, name)
+    whole = load_observations(folder, name)
+    part = _sample(len(whole), LARGEST_EVALUATED)
+    observations = Observations(
+        whole.rows[part], {n: a[part] for n, a in whole.arrays.items()}, whole.scales[part]
+    )
     about = folder.json(f"models/{name}/model.json")
     network, constants = read_network(folder.file(f"models/{name}/model.safetensors"), about)
-    latents = folder.array(f"models/{name}/latents.npy")
+    latents = folder.array(f"models/{name}/latents.npy")[part]
     mean, scatter = decode_at(network, latents, observations.arrays)
     chi = reconstruction_chi(
         observations.arrays["x"],
@@ -148,22 +155,28 @@ def measure_model(folder: Folder, name: str, split: SplitSettings) -> dict[str, 
 
 
 def decode_at(
-    network: Any, latents: NDArray[np.float32], arrays: Any
+    network: VAE, latents: NDArray[np.float32], arrays: Mapping[str, NDArray]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Decode latents (M, K) at each row's own points: its phases, or the model's own grid."""
+    """Decode latents (M, K) at each row's own points: its phases, or the model's own grid.
+
+    Phased rows go shortest first, each batch cut after its longest row: most are far shorter than
+    the array, and what lies beyond a row's mask is zero.
+    """
     if "phase" not in arrays:
         return decode(network, latents)
     import torch
 
-    means, scatters = [], []
+    mask = arrays["mask"]
+    mean, scatter = np.zeros(mask.shape, np.float32), np.zeros(mask.shape, np.float32)
+    by_length = np.argsort(mask.sum(axis=1), kind="stable")
     with torch.inference_mode():
-        for start in range(0, len(latents), 4096):
-            part = slice(start, start + 4096)
-            z = torch.from_numpy(np.array(latents[part]))
-            decoded = network.decode(z, torch.from_numpy(np.array(arrays["phase"][part])))
-            means.append(decoded.mean.numpy())
-            scatters.append(decoded.sigma.numpy())
-    return np.vstack(means), np.vstack(scatters)
+        for rows in np.array_split(by_length, max(1, len(by_length) // 1024)):
+            longest = max(1, int(mask[rows[-1]].sum()))
+            phase = torch.from_numpy(np.array(arrays["phase"][rows, :longest]))
+            decoded = network.decode(torch.from_numpy(np.array(latents[rows])), phase)
+            mean[rows, :longest] = decoded.mean.numpy()
+            scatter[rows, :longest] = decoded.sigma.numpy()
+    return mean, scatter
 
 
 def _flux(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from latent_core.bundle import Folder
 from latent_core.catalog import RowIndex
 from latent_core.errors import FolderError, InputError, UnknownSourceError
+from latent_core.modalities import modality_names
 from latent_core.products import PRODUCTS, Product, item_of_row, load_product, product_names
 from latent_core.projection import DrawingCopy, Projection, place
 from latent_core.similarity import Hits, Scaling, SimilarityIndex, read_index
@@ -98,9 +99,9 @@ class Bundle:
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """Modalities for which the bundle holds a trained model."""
-        names = self.folder.names("models/")
-        return tuple(n.split("/")[1] for n in names if n.endswith("/model.safetensors"))
+        """Modalities for which the bundle holds a trained model, in the registry's order."""
+        held = {n.split("/")[1] for n in self.folder.names("models/")}
+        return tuple(name for name in modality_names() if name in held)
 
     def model(self, modality: str) -> TrainedModel:
         """Load a trained model (torch) once; raises FolderError where the bundle has none."""

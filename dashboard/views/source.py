@@ -124,7 +124,7 @@ class SourceView(LazyView):
     def __init__(self, state: ExplorerState) -> None:
         super().__init__(state, ("bundle_name", "space_name", "current_row"))
         self._id_text = pn.widgets.TextInput(value="", visible=False)
-        self.copy = button("Copy id")
+        self.copy = button("Copy", description="copy the source_id")
         self.copy.js_on_click(args={"box": self._id_text}, code=_COPY)
         self.head = html_pane(sizing_mode=None, margin=(6, 8, 2, 8))
         self.facts = html_pane()
