@@ -57,6 +57,10 @@ class Numbers:
         """The values that are there, ascending."""
         return np.sort(self.values[np.isfinite(self.values)])
 
+    def among(self, rows: NDArray[np.bool_]) -> Numbers:
+        """Return the numbers of some rows, (M,)."""
+        return Numbers(self.column, self.values[rows])
+
     def percentile(self, percent: float) -> float:
         """Return a percentile of the values that are there; NaN where there are none."""
         if not len(self.finite):

@@ -21,7 +21,7 @@ from dashboard.colouring import (
     ramp,
 )
 from dashboard.selecting import box_around, nearest_row
-from dashboard.theme import PALETTES, class_key
+from dashboard.theme import PALETTES, class_key, palette
 from latent_core import Bundle, LatentSpace
 from latent_core.catalog import Column, parse_source_id
 from latent_core.errors import InputError, UnknownSourceError
@@ -60,10 +60,14 @@ class ExplorerState(param.Parameterized):
     in_view = param.Integer(default=0, doc="shown sources inside the view")
     tool = param.Selector(default="pan", objects=list(TOOLS), doc="what a drag on the map does")
     combine = param.Selector(default="new", objects=list(COMBINATIONS))
+    left_switched = param.Boolean(doc="left column is not as the window's width would have it")
+    right_switched = param.Boolean(doc="right column is not as the window's width would have it")
     status = param.String(doc="one sentence: the last action or what is wrong")
 
     def __init__(self, bundles: Mapping[str, Bundle]) -> None:
         self.bundles = dict(bundles)
+        self._ramp_key: tuple | None = None
+        self._ramp: Ramp | None = None
         super().__init__()
         self.open_bundle(next(iter(self.bundles)))
 
@@ -117,9 +121,29 @@ class ExplorerState(param.Parameterized):
 
     @property
     def ramp(self) -> Ramp | None:
-        """The colour scale of the number on the map, None where it shows classes."""
+        """The colour scale of the number on the map, None where it shows classes.
+
+        Clipped to per cent of what is shown: a class that is switched off stretches nothing.
+        """
         found = self.colouring
-        return ramp(found, self.scale, self.clip) if isinstance(found, Numbers) else None
+        if not isinstance(found, Numbers):
+            return None
+        column = (self.bundle_name, self.space_name, self.colour_by)
+        key = (*column, tuple(self.hidden_classes), self.class_column, self.scale, self.clip)
+        if key != self._ramp_key:
+            seen = found.among(self.shown) if self.hidden_classes else found
+            self._ramp_key, self._ramp = key, ramp(seen, self.scale, self.clip)
+        return self._ramp
+
+    @property
+    def table(self) -> NDArray[np.uint8]:
+        """Colours of the scale from low to high, (256, 3); of magnitudes the bright are high."""
+        return palette(self.palette, reverse=self.reverse_palette != self.is_inverted)
+
+    @property
+    def is_inverted(self) -> bool:
+        """Whether the number on the map runs downwards, as magnitudes do."""
+        return self.colouring.column.inverted
 
     @property
     def shown(self) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from panel.custom import JSComponent
 from dashboard.colouring import SCALES, Numbers, colour_choices
 from dashboard.limits import safe_text
 from dashboard.state import ExplorerState
-from dashboard.theme import PALETTES, palette
+from dashboard.theme import PALETTES
 
 BINS = 56
 
@@ -117,7 +117,8 @@ class ColourView(pn.viewable.Viewer):
         for widget in (self.palette, self.scale, self.reverse):
             widget.param.watch(self._styled, "value")
         looks = ["palette", "reverse_palette", "scale", "clip"]
-        self.state.param.watch(self._show, ["bundle_name", "space_name", "colour_by", *looks])
+        place = ["bundle_name", "space_name", "colour_by", "hidden_classes"]
+        self.state.param.watch(self._show, [*place, *looks])
 
     def _chosen(self, event: Any) -> None:
         offered = dict(colour_choices(self.state.bundle, self.state.space_name)).values()
@@ -152,20 +153,24 @@ class ColourView(pn.viewable.Viewer):
 
 
 def bar_of(state: ExplorerState, numbers: Numbers) -> dict[str, Any]:
-    """Return colours, counts and ticks of the colour bar, from low to high."""
-    ramp = state.ramp
-    if ramp is None or not len(numbers.finite):
+    """Return colours, counts and ticks of the colour bar, from left to right.
+
+    Low is on the left, but for magnitudes: there the bright end is the high one, on the right.
+    """
+    ramp, seen = state.ramp, numbers.values[state.shown]
+    seen = seen[np.isfinite(seen)]
+    if ramp is None or not len(seen):
         return {}
-    table = palette(state.palette, reverse=state.reverse_palette)
-    steps = table[np.linspace(0, 255, BINS).astype(int)]
-    counts = np.histogram(ramp.place(numbers.finite), bins=BINS, range=(0, 1))[0]
+    steps = state.table[np.linspace(0, 255, BINS).astype(int)]
+    counts = np.histogram(ramp.place(seen), bins=BINS, range=(0, 1))[0]
     places = np.array([0, 0.25, 0.5, 0.75, 1.0])
+    values = ramp.back(places)
+    if state.is_inverted:
+        steps, counts, values = steps[::-1], counts[::-1], values[::-1]
     return {
         "colours": [f"#{r:02X}{g:02X}{b:02X}" for r, g, b in steps],
         "counts": [int(n) for n in counts],
-        "ticks": [
-            [float(p), tick_text(float(v))] for p, v in zip(places, ramp.back(places), strict=True)
-        ],
+        "ticks": [[float(p), tick_text(float(v))] for p, v in zip(places, values, strict=True)],
     }
 
 

@@ -378,7 +378,6 @@ def layers_of(state: ExplorerState) -> Layers:
 
 
 def _number_layers(state: ExplorerState, numbers: Numbers, values: Any, selected: Any) -> Layers:
-    table = theme.palette(state.palette, reverse=state.reverse_palette)
     if state.ramp is None:
         raise TypeError(f"{numbers.column.name} has no colour scale")
-    return number_layers(state.drawing, values, state.shown, selected, state.ramp, table)
+    return number_layers(state.drawing, values, state.shown, selected, state.ramp, state.table)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dashboard.state import ExplorerState
+from dashboard.theme import palette
 from dashboard.views.search import counts
 from dashboard.views.toolbar import StatusView
 from latent_core import Bundle
@@ -131,3 +132,29 @@ def test_status_is_escaped(state):
     line = StatusView(state)
     state.status = "<script>"
     assert "<script>" not in line._line.object
+
+
+def test_the_clip_is_of_what_is_shown(state):
+    state.colour("magnitude_mean")
+    whole = state.ramp
+    state.hidden_classes = list(state.classes.names[1:])
+    values = state.values("magnitude_mean")[state.shown]
+    assert state.ramp.low == pytest.approx(np.nanpercentile(values, 1), rel=1e-5)
+    assert state.ramp.high == pytest.approx(np.nanpercentile(values, 99), rel=1e-5)
+    assert state.ramp is not whole
+    state.hidden_classes = []
+    assert (state.ramp.low, state.ramp.high) == (whole.low, whole.high)
+
+
+def test_bright_magnitudes_are_at_the_high_end_of_the_colours(state):
+    from dashboard.views.colour import bar_of
+
+    state.colour("magnitude_mean")
+    assert state.column("magnitude_mean").inverted
+    bar = bar_of(state, state.colouring)
+    first, last = (float(bar["ticks"][i][1]) for i in (0, -1))
+    assert first > last
+    assert bar["colours"][-1] == "#{:02X}{:02X}{:02X}".format(*palette("viridis")[-1])
+    assert tuple(state.table[0]) == tuple(palette("viridis")[-1])
+    state.colour("latent_0")
+    assert tuple(state.table[0]) == tuple(palette("viridis")[0])
