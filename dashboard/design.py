@@ -5,6 +5,7 @@ from __future__ import annotations
 from dashboard import theme
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+TOOLBAR_HEIGHT = 44
 
 PAGE = f"""
 :root {{
@@ -59,7 +60,38 @@ LEFT = """
 RIGHT = """
 :host { background: #fff; border-left: 1px solid var(--line); }
 """
+BODY = ":host { position: relative; min-width: 0; }"
+
+
+def folding(side: str, narrowest: int) -> str:
+    """Return the sheet of a column that a window under `narrowest` pixels folds away.
+
+    The class `switched` is the opposite of what the width says: away in a wide window, laid over
+    the map in a narrow one, so that the map keeps its width. The toolbar with the column's button
+    stays free.
+    """
+    return f"""
+:host(.switched) {{ display: none !important; }}
+@media (max-width: {narrowest - 1}px) {{
+  :host {{ display: none !important; }}
+  :host(.switched) {{ display: flex !important; position: absolute !important; bottom: 0;
+    top: {TOOLBAR_HEIGHT}px; {side}: 0; z-index: 20; max-width: 100vw;
+    box-shadow: 0 0 24px #1B243040; }}
+}}
+"""
+
+
+def only_from(width: int) -> str:
+    """Return the sheet of a part that narrower windows do without."""
+    return f"@media (max-width: {width - 1}px) {{ :host {{ display: none !important; }} }}"
+
+
+TOOLBAR = """
+@media (max-width: 1199px) {
+  :host(.solid) .bk-btn.bk-btn-default { padding: 6px 6px; font-size: 12px; }
+}
+"""
 SCROLL = ":host { overflow-y: auto; overflow-x: hidden; }"
 FIGURE = ":focus-visible { outline: 1px solid #9DB5EA; outline-offset: -1px; }"
 RULED = ":host { border-top: 1px solid var(--line); padding-top: 6px; }"
-MIDDLE = ":host { background: #fff; }"
+MIDDLE = ":host { background: #fff; min-width: 0; }"

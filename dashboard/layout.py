@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import panel as pn
 
 from dashboard import design
@@ -13,6 +15,8 @@ from dashboard.views.search import SearchView
 from dashboard.views.toolbar import StatusView, ToolbarView
 
 LEFT_WIDTH, RIGHT_WIDTH = 280, 420
+# Windows narrower than this fold a column away: the map keeps 480 pixels.
+LEFT_FROM, RIGHT_FROM = 1200, 920
 
 
 def explorer(state: ExplorerState) -> pn.viewable.Viewable:
@@ -33,10 +37,22 @@ def explorer(state: ExplorerState) -> pn.viewable.Viewable:
         stylesheets=[design.HEADER],
         margin=0,
     )
-    body = pn.Row(_left(state), middle, _right(state), sizing_mode="stretch_both", margin=0)
+    left, right = _left(state), _right(state)
+    _switch(state, "left_switched", left)
+    _switch(state, "right_switched", right)
+    body = pn.Row(
+        left, middle, right, sizing_mode="stretch_both", stylesheets=[design.BODY], margin=0
+    )
     return pn.Column(
         header, body, sizing_mode="stretch_both", margin=0, styles={"height": "100vh"}
     )
+
+
+def _switch(state: ExplorerState, name: str, column: pn.viewable.Viewable) -> None:
+    def show(event: Any) -> None:
+        column.css_classes = ["switched"] if event.new else []
+
+    state.param.watch(show, name)
 
 
 def _left(state: ExplorerState) -> pn.viewable.Viewable:
@@ -50,7 +66,7 @@ def _left(state: ExplorerState) -> pn.viewable.Viewable:
         ),
         width=LEFT_WIDTH,
         sizing_mode="stretch_height",
-        stylesheets=[design.LEFT],
+        stylesheets=[design.LEFT, design.folding("left", LEFT_FROM)],
         margin=0,
     )
 
@@ -82,7 +98,13 @@ def _right(state: ExplorerState) -> pn.viewable.Viewable:
             view.active = place == tabs.active
 
     tabs.param.watch(opened, "active")
-    return tabs
+    return pn.Column(
+        tabs,
+        width=RIGHT_WIDTH,
+        sizing_mode="stretch_height",
+        stylesheets=[design.folding("right", RIGHT_FROM)],
+        margin=0,
+    )
 
 
 def _scrolled(view: pn.viewable.Viewer) -> pn.viewable.Viewable:

@@ -6,6 +6,7 @@ from typing import Any
 
 import panel as pn
 
+from dashboard.design import only_from
 from dashboard.limits import LimitError, choice, id_text, safe_text
 from dashboard.state import ExplorerState
 
@@ -30,7 +31,7 @@ class SearchView(pn.viewable.Viewer):
         self.answer = pn.pane.HTML(
             margin=(13, 4), styles={"color": "#9A3412"}, sizing_mode="stretch_width"
         )
-        self.chip = pn.pane.HTML(margin=(12, 6))
+        self.chip = pn.pane.HTML(margin=(12, 6), stylesheets=[only_from(1000)])
         self.pill = pn.pane.HTML(margin=(12, 4))
         self.clear = pn.widgets.Button(
             name="Clear", margin=(9, 2), height=30, visible=False, description="select nothing"
@@ -44,6 +45,7 @@ class SearchView(pn.viewable.Viewer):
             '<span style="font-size:15px;font-weight:650;letter-spacing:-.01em;'
             'white-space:nowrap">Gaia Latent Explorer</span>',
             margin=(11, 14, 8, 4),
+            stylesheets=[only_from(1200)],
         )
         return pn.Row(
             title, self.bundle, self.space, self.map, self.chip, self.box, self.answer,

@@ -9,9 +9,11 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from dashboard import design
 from dashboard.limits import LimitError, choice, safe_text
 from dashboard.state import COMBINATIONS, TOOLS, ExplorerState
 
+COLUMNS = {"[": "left_switched", "]": "right_switched"}
 KEYS = {"v": "pan", "l": "lasso", "b": "box", "g": "polygon"}
 
 _KEYS_ESM = """
@@ -67,20 +69,38 @@ class ToolbarView(pn.viewable.Viewer):
         state.param.watch(self._show_combine, "combine")
         self.fit = pn.widgets.Button(name="Fit", margin=(6, 4, 6, 14))
         self.fit.on_click(lambda _: state.param.update(view=None))
-        self._keys = Keys(known=[*KEYS, "f", "Escape"], width=0, height=0, margin=0)
+        self.columns = [
+            pn.widgets.Button(
+                name=sign, description=f"show or hide the {side} column ({key})", margin=margin
+            )
+            for sign, side, key, margin in (
+                ("\N{SQUARE WITH LEFT HALF BLACK}", "left", "[", (6, 0, 6, 8)),
+                ("\N{SQUARE WITH RIGHT HALF BLACK}", "right", "]", (6, 8, 6, 0)),
+            )
+        ]
+        for button, key in zip(self.columns, COLUMNS, strict=True):
+            button.on_click(lambda _, key=key: self._switch(key))
+        for widget in (self.tool, self.combine, self.fit, *self.columns):
+            widget.stylesheets = [design.TOOLBAR]
+        self._keys = Keys(known=[*KEYS, *COLUMNS, "f", "Escape"], width=0, height=0, margin=0)
         self._keys.on_msg(self._key)
         hint = (
             "drag with Shift adds, Alt subtracts, both intersect; "
             "a polygon ends with Enter or a long press; "
-            "keys: v pan, l lasso, b box, g polygon, f fit, Esc clears"
+            "keys: v pan, l lasso, b box, g polygon, f fit, Esc clears, [ ] columns"
         )
         self._help = pn.widgets.TooltipIcon(value=hint, margin=(10, 6))
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Row(
-            self.tool, self.combine, self.fit, self._help, self._keys,
-            sizing_mode="stretch_width", height=44, margin=0,
+            self.columns[0], self.tool, self.combine, self.fit, self._help, self._keys,
+            pn.Spacer(sizing_mode="stretch_width"), self.columns[1],
+            sizing_mode="stretch_width", height=design.TOOLBAR_HEIGHT, margin=0,
         )  # fmt: skip
+
+    def _switch(self, key: str) -> None:
+        name = COLUMNS[key]
+        self.state.param.update(**{name: not getattr(self.state, name)})
 
     def _armed(self, event: Any) -> None:
         self.state.tool = choice(event.new, TOOLS)
@@ -93,11 +113,13 @@ class ToolbarView(pn.viewable.Viewer):
 
     def _key(self, event: Any) -> None:
         try:
-            key = choice(event.data, [*KEYS, "f", "Escape"], "key")
+            key = choice(event.data, [*KEYS, *COLUMNS, "f", "Escape"], "key")
         except LimitError:
             return
         if key in KEYS:
             self.tool.value = KEYS[key]
+        elif key in COLUMNS:
+            self._switch(key)
         elif key == "f":
             self.state.view = None
         else:

@@ -1,0 +1,55 @@
+"""The screen at several widths: nothing scrolls sideways, the map keeps its room, columns fold."""
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+SCROLLED = "document.documentElement.scrollWidth - window.innerWidth"
+
+
+def map_width(page):
+    return page.locator(".bk-Figure").first.bounding_box()["width"]
+
+
+def resize(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(600)
+
+
+@pytest.mark.parametrize(("width", "least"), [(1440, 700), (1200, 480), (1024, 480), (800, 480)])
+def test_nothing_scrolls_and_the_map_keeps_its_room(page, width, least):
+    resize(page, width)
+    assert page.evaluate(SCROLLED) <= 0
+    assert map_width(page) >= least
+    for part in (".pill", "[role=status]"):
+        box = page.locator(part).first.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+
+
+def test_keys_fold_the_columns_away_and_back(page):
+    before = map_width(page)
+    for key, column in (("[", 280), ("]", 420)):
+        page.keyboard.press(key)
+        page.wait_for_timeout(500)
+        assert map_width(page) == pytest.approx(before + column, abs=2)
+        page.keyboard.press(key)
+        page.wait_for_timeout(500)
+        assert map_width(page) == pytest.approx(before, abs=2)
+
+
+def test_in_a_narrow_window_buttons_lay_the_columns_over_the_map(page):
+    resize(page, 800)
+    whole = map_width(page)
+    assert not page.get_by_label("Colour by").is_visible()
+    for sign, text in (
+        ("\N{SQUARE WITH LEFT HALF BLACK}", "Colour by"),
+        ("\N{SQUARE WITH RIGHT HALF BLACK}", "Similar"),
+    ):
+        button = page.get_by_role("button", name=sign).first
+        shown = page.get_by_text(text, exact=True).first
+        button.click()
+        shown.wait_for(state="visible", timeout=3000)
+        assert map_width(page) == whole
+        button.click()
+        shown.wait_for(state="hidden", timeout=3000)
