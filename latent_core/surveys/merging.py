@@ -119,6 +119,8 @@ def join_scalars(readings: Sequence[Reading], ids: NDArray[np.int64]) -> pd.Data
     """
     frame = pd.DataFrame({SOURCE_ID: ids})
     for reading in readings:
+        if not len(reading.ids):  # all its rows were duplicates of an earlier file
+            continue
         place = RowIndex(reading.ids).find(ids)
         columns = {
             name: _placed(reading.scalars[name], place)

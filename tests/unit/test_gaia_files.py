@@ -105,6 +105,14 @@ def test_duplicates_name_the_first_row(tmp_path):
     ]
 
 
+def test_a_file_that_brings_nothing_new_is_listed_whole(tmp_path):
+    first = spectra(tmp_path / "a.parquet", phot_g_mean_mag=15.0)
+    second = spectra(tmp_path / "b.parquet", phot_g_mean_mag=15.0)
+    report, folder = run([first, second], tmp_path)
+    assert (report.rows_kept, report.rows_rejected) == (len(IDS), len(IDS))
+    assert len(folder.catalog) == len(IDS)
+
+
 def test_points_of_a_source_may_lie_in_two_files(tmp_path):
     first = points(tmp_path / "a.parquet", time=np.arange(60.0))
     second = points(tmp_path / "b.parquet", time=np.arange(55.0, 115.0))

@@ -155,3 +155,10 @@ def test_another_survey_does_not_slip_into_a_bundle(bundle, config, tmp_path):
     other = simulate(60, 9, tmp_path / "other.survey")
     with pytest.raises(LatentError, match="another survey"):
         pipeline.build(other, bundle, config=config)
+
+
+def test_a_survey_too_small_to_train_on_leaves_nothing(config, tmp_path):
+    survey = simulate(4, 5, tmp_path / "tiny.survey")
+    with pytest.raises(LatentError, match=r"too few|fewer than"):
+        pipeline.build(survey, tmp_path / "tiny.bundle", config=config)
+    assert [p.name for p in tmp_path.iterdir()] == ["tiny.survey"]
