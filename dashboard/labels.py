@@ -17,6 +17,7 @@ CELLS = 48
 MOST_LABELS = 10
 FEWEST_MEMBERS = 5
 SAMPLE = 200_000  # points that are counted: a label needs no more, and must cost next to nothing
+LEAST_SHARE = 0.3  # of the sources about a label: a name over another class would mislead
 APART = (0.13, 0.045)  # of the view's width and height
 
 
@@ -45,13 +46,17 @@ def labels_in_view(
     for start, stop in runs:
         part = slice(start, stop, step)
         count_in_cells(counts, drawing.x[part], drawing.y[part], codes[part], np.asarray(box))
-    members = counts.sum((1, 2))
+    smooth = _smoothed(counts)
+    everything = smooth.sum(0)
     kept: list[Label] = []
-    for code in np.argsort(-members, kind="stable"):
-        if members[code] < FEWEST_MEMBERS or len(kept) == MOST_LABELS:
+    for code in np.argsort(-counts.sum((1, 2)), kind="stable"):
+        if counts[code].sum() < FEWEST_MEMBERS or len(kept) == MOST_LABELS:
             break
-        label = Label(names[code], *_densest(counts[code], box))
-        if label.name != NO_LABEL and all(_are_apart(label, other, box) for other in kept):
+        row, column = np.unravel_index(int(np.argmax(smooth[code])), smooth[code].shape)
+        label = Label(names[code], *_middle(float(row), float(column), box))
+        leads = smooth[code, row, column] >= LEAST_SHARE * everything[row, column]
+        free = all(_are_apart(label, other, box) for other in kept)
+        if label.name != NO_LABEL and leads and free:
             kept.append(label)
     return kept
 
@@ -61,19 +66,16 @@ def _are_apart(a: Label, b: Label, box: tuple[float, float, float, float]) -> bo
     return abs(a.x - b.x) > APART[0] * (x1 - x0) or abs(a.y - b.y) > APART[1] * (y1 - y0)
 
 
-def _densest(
-    counts: NDArray[np.int32], box: tuple[float, float, float, float]
-) -> tuple[float, float]:
-    """Return the middle of the fullest cell, (CELLS, CELLS) row by row, its neighbors counted."""
-    padded = np.pad(counts, 1)
-    smooth = sum(
-        padded[1 + i : CELLS + 1 + i, 1 + j : CELLS + 1 + j] * (2 - abs(i)) * (2 - abs(j))
-        for i in (-1, 0, 1)
-        for j in (-1, 0, 1)
-    )
-    row, column = np.unravel_index(int(np.argmax(smooth)), counts.shape)
+def _smoothed(counts: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Add to each cell of (K, CELLS, CELLS) its neighbors, weighted 4, 2 and 1."""
+    padded = np.pad(counts, ((0, 0), (1, 1), (1, 1))).astype(np.int64)
+    rows = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
+    return np.asarray(rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:], np.int64)
+
+
+def _middle(row: float, column: float, box: tuple[float, ...]) -> tuple[float, float]:
     x0, x1, y0, y1 = box
     return (
-        float(x0 + (column + 0.5) * (x1 - x0) / CELLS),
-        float(y0 + (row + 0.5) * (y1 - y0) / CELLS),
+        x0 + (column + 0.5) * (x1 - x0) / CELLS,
+        y0 + (row + 0.5) * (y1 - y0) / CELLS,
     )

@@ -37,6 +37,13 @@ def test_unselected_and_hidden_points_have_no_label():
     assert names == ["RR"]
 
 
+def test_a_class_that_is_rare_at_its_own_peak_is_not_named():
+    codes = np.where(np.arange(3400) % 9 == 0, 1, 0).astype(np.int8)
+    assert [
+        label.name for label in labels_in_view(DRAWING, ("a", "b"), codes, (-6, 8, -6, 8))
+    ] == ["a"]
+
+
 def test_no_label_lies_upon_another():
     codes = (np.arange(3400) % 2).astype(np.int8)
     assert len(labels_in_view(DRAWING, ("a", "b"), codes, (-1, 1, -1, 1))) <= 2
