@@ -112,24 +112,39 @@ def _grow(grown: Any, picture: Any, i: int, j: int, cover: Any) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _spread(picture: Any, cover: Any, grey_cover: Any) -> Any:
+def _is_lonely(picture: Any, i: int, j: int) -> bool:
+    height, width = picture.shape
+    for y in range(max(0, i - 2), min(height, i + 3)):
+        for x in range(max(0, j - 2), min(width, j + 3)):
+            if (y != i or x != j) and picture[y, x]:
+                return False
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _spread(picture: Any, cover: Any, grey_cover: Any, lonely_cover: Any) -> Any:
     grown = picture.copy()
     for i in range(picture.shape[0]):
         for j in range(picture.shape[1]):
             alpha = picture[i, j] >> np.uint32(24)
-            if alpha:
-                _grow(grown, picture, i, j, cover if alpha > GREY_ALPHA else grey_cover)
+            if alpha > GREY_ALPHA:
+                wide = len(lonely_cover) > len(cover) and _is_lonely(picture, i, j)
+                _grow(grown, picture, i, j, lonely_cover if wide else cover)
+            elif alpha and len(grey_cover) > 1:
+                _grow(grown, picture, i, j, grey_cover)
     return grown
 
 
-def spread(picture: NDArray[np.uint32], radius: float, grey_radius: float) -> NDArray[np.uint32]:
+def spread(
+    picture: NDArray[np.uint32], radius: float, grey_radius: float, lonely_radius: float
+) -> NDArray[np.uint32]:
     """Grow each pixel into a soft disc over what is empty; coloured pixels stay as they are.
 
-    Radii in pixels: of coloured pixels and of unselected ones, which are told by their alpha.
+    Radii in pixels: of coloured pixels, of unselected ones, which are told by their alpha, and
+    the least of a coloured one far from all others, so that a dense map keeps its outliers.
     """
-    if max(radius, grey_radius) <= 0.5:
-        return picture
-    return np.asarray(_spread(picture, _disc(radius), _disc(grey_radius)), np.uint32)
+    discs = (_disc(r) for r in (radius, grey_radius, max(radius, lonely_radius)))
+    return np.asarray(_spread(picture, *discs), np.uint32)
 
 
 def _disc(radius: float) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ in view are read. Few points are drawn one by one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,8 @@ from latent_core.projection import DrawingCopy
 FEWEST_AS_IMAGE = 5000
 # Radius of a source in CSS pixels by how crowded the filled pixels are, and its least alpha:
 # the sparser a map, the larger and the more opaque its points.
-CROWDINGS, RADII, ALPHA_FLOORS = (0.02, 0.15, 0.35, 0.7), (2.2, 1.6, 1.2, 0.5), (215, 190, 150, 80)
+CROWDINGS, RADII, ALPHA_FLOORS = (0.02, 0.15, 0.5, 0.9), (2.2, 1.7, 1.5, 0.5), (215, 195, 165, 90)
+LONELY_RADIUS = 1.5
 LARGEST_STRIP = 32_000_000  # bytes of the count planes that exist at a time
 MISSING_RGB = (196, 200, 206)
 VALUED, MISSING = 0, 1
@@ -153,7 +155,7 @@ def _draw_image(
     else:
         means = np.concatenate([p[3] for p in parts])
         rgba = _compose_values(best, means, grey, layers)
-    return Picture(spread(rgba, radius, _point_size(grey, view.ratio)[0]), in_view)
+    return Picture(_grown(rgba, radius, grey, view.ratio), in_view)
 
 
 def _strips(view: View, planes: int) -> list[tuple[int, int]]:
@@ -221,6 +223,10 @@ def _packed(colours: NDArray[np.uint8] | None, alpha: int = 255) -> NDArray[np.u
     wide = np.asarray(colours, np.uint32)
     packed = wide[:, 0] | (wide[:, 1] << 8) | (wide[:, 2] << 16) | np.uint32(alpha << 24)
     return np.asarray(packed, np.uint32)
+
+
+def _grown(rgba: NDArray[np.uint32], radius: float, grey: NDArray, ratio: float) -> Any:
+    return spread(rgba, radius, _point_size(grey, ratio)[0], LONELY_RADIUS * ratio)
 
 
 def _point_size(counts: NDArray, ratio: float) -> tuple[float, int]:

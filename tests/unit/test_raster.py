@@ -87,7 +87,8 @@ def test_points_grow_where_the_map_is_sparse_and_stay_where_it_is_dense():
     assert (unpack(sparse)[..., 3] > 0).sum() > 2 * pixels
     x, y = ((COORDINATES.T + 20) * (60 / 40)).astype(int)
     pixels = len(set(zip(x.tolist(), y.tolist(), strict=True)))
-    assert (unpack(dense)[..., 3] > 0).sum() == pixels
+    lonely = 40
+    assert pixels <= (unpack(dense)[..., 3] > 0).sum() <= pixels + 12 * lonely
 
 
 def test_points_are_as_large_on_a_fine_screen():
