@@ -54,7 +54,7 @@ def demo(port: int, folder: Path, no_serve: bool) -> None:
         _refuse_taken_port(port)
     bundles = build_demonstration(folder, say=click.echo, report_for=labelled)
     if not no_serve:
-        _serve(bundles, port=port, public=False)
+        _serve(bundles, port=port)
 
 
 @cli.command()
@@ -180,13 +180,19 @@ def _two_columns(text: str | None) -> tuple[str, str] | None:
 @cli.command()
 @click.argument("bundles", nargs=-1, required=True, type=FILE)
 @click.option("--port", default=5006, show_default=True)
-@click.option("--public", is_flag=True, help="listen on all addresses")
-def serve(bundles: Sequence[Path], port: int, public: bool) -> None:
+@click.option("--public", is_flag=True, help="listen to other machines as well; needs --origin")
+@click.option("--origin", multiple=True, help="HOST:PORT as browsers write it, with --public")
+def serve(bundles: Sequence[Path], port: int, public: bool, origin: Sequence[str]) -> None:
     """Show bundles in the browser."""
-    _serve(bundles, port=port, public=public)
+    if public and (not origin or "*" in origin):
+        raise InputError(
+            "--public needs the addresses that browsers will use",
+            remedy=f"add e.g. --origin stars.example.org:{port} (never *)",
+        )
+    _serve(bundles, port=port, origins=tuple(origin) if public else ())
 
 
-def _serve(paths: Sequence[Path], *, port: int, public: bool) -> None:
+def _serve(paths: Sequence[Path], *, port: int, origins: Sequence[str] = ()) -> None:
     from latent_core import Bundle
 
     _refuse_taken_port(port)
@@ -200,15 +206,14 @@ def _serve(paths: Sequence[Path], *, port: int, public: bool) -> None:
     named = {bundle.name: bundle for bundle in opened}
     if len(named) < len(opened):
         raise InputError("two bundles have the same name; serve them apart")
-    address = "0.0.0.0" if public else "127.0.0.1"  # noqa: S104 - asked for by --public
+    local = f"127.0.0.1:{port}"
+    said = ", ".join(f"http://{host}" for host in (local, *origins))
     run(
         named,
         port=port,
-        address=address,
-        public=public,
-        on_ready=lambda: click.echo(
-            f"Gaia Latent Explorer: http://{address}:{port}  (Ctrl-C ends)"
-        ),
+        public=bool(origins),
+        websocket_origin=[local, f"localhost:{port}", *origins],
+        on_ready=lambda: click.echo(f"Gaia Latent Explorer: {said}  (Ctrl-C ends)"),
     )
 
 

@@ -190,3 +190,20 @@ def test_text_tables_and_a_map_of_our_own(tmp_path):
     space = Bundle.open(out).space()
     assert space.projections == ("umap",)
     assert np.isfinite(space.projection().coordinates).all()
+
+
+@pytest.mark.parametrize("origin", [[], ["--origin", "*"]])
+def test_public_wants_the_addresses_that_may_connect(bundle, capsys, origin):
+    call("serve", bundle, "--public", *origin, code=2)
+    assert "--origin" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_said_at_once(bundle, capsys):
+    import socket
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        call("serve", bundle, "--port", port, code=2)
+    assert f"port {port}" in capsys.readouterr().err
