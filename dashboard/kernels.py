@@ -36,6 +36,65 @@ def sort_layers(
 
 
 @numba.njit(cache=True, nogil=True)
+def pixels_of(x: Any, y: Any, box: Any, height: int, width: int) -> Any:
+    """Return the pixel of each point, row * width + column, -1 outside x0, x1, y0, y1.
+
+    The last row and column own the upper edges, as in datashader.
+    """
+    found = np.empty(len(x), np.int64)
+    x0, x1, y0, y1 = box
+    for i in range(len(x)):
+        if x0 <= x[i] <= x1 and y0 <= y[i] <= y1:
+            column = min(int((x[i] - x0) * (width / (x1 - x0))), width - 1)
+            row = min(int((y[i] - y0) * (height / (y1 - y0))), height - 1)
+            found[i] = row * width + column
+        else:
+            found[i] = -1
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def majority_of_few(pixels: Any, codes: Any, colours: int, height: int, width: int) -> Any:
+    """Return best layer, coloured count and grey count of each pixel, without a plane a layer.
+
+    For few points: sorting them costs less than clearing and reading every plane.
+    """
+    best = np.full(height * width, -1, np.int16)
+    total, grey = np.zeros(height * width, np.uint32), np.zeros(height * width, np.uint32)
+    kept = (pixels >= 0) & (codes <= colours)
+    keys = np.sort(pixels[kept] * (colours + 1) + codes[kept])
+    most, last, start = 0, -1, 0
+    for i in range(len(keys)):
+        if i + 1 < len(keys) and keys[i + 1] == keys[i]:
+            continue
+        pixel, layer, count = keys[i] // (colours + 1), keys[i] % (colours + 1), i + 1 - start
+        start = i + 1
+        if layer == colours:
+            grey[pixel] = count
+            continue
+        if pixel != last:
+            most, last = 0, pixel
+        total[pixel] += count
+        if count > most:
+            most, best[pixel] = count, layer
+    shape = (height, width)
+    return best.reshape(shape), total.reshape(shape), grey.reshape(shape)
+
+
+@numba.njit(cache=True, nogil=True)
+def mean_of_few(pixels: Any, values: Any, height: int, width: int) -> Any:
+    """Return the mean of the values that are there, (height, width), NaN where none is."""
+    sums, counts = np.zeros(height * width), np.zeros(height * width)
+    for i in range(len(pixels)):
+        if pixels[i] >= 0 and not np.isnan(values[i]):
+            sums[pixels[i]] += values[i]
+            counts[pixels[i]] += 1
+    for i in range(len(sums)):
+        sums[i] = sums[i] / counts[i] if counts[i] else np.nan
+    return sums.reshape((height, width))
+
+
+@numba.njit(cache=True, nogil=True)
 def majority(planes: Any, colours: int) -> Any:
     """Return the most frequent layer of each pixel (-1 where empty) and its coloured count."""
     height, width = planes.shape[0], planes.shape[1]

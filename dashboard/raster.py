@@ -1,8 +1,8 @@
 """Points -> one RGBA picture, on the server, at interactive speed.
 
-Datashader counts the points of the view per layer; one compiled pass turns counts into colours:
-a pixel takes its most frequent class, alpha follows the equalised density. Only the grid cells
-in view are read. Few points are drawn one by one.
+Datashader counts the points of the view per layer, few are sorted by pixel instead; one compiled
+pass turns counts into colours: a pixel takes its most frequent class, alpha follows the equalised
+density. Only the grid cells in view are read. Very few points are drawn one by one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from dashboard.kernels import (
     draw_discs,
     equalised_alpha,
     majority,
+    majority_of_few,
+    mean_of_few,
     pack,
+    pixels_of,
     sort_layers,
     spread,
 )
@@ -35,6 +38,7 @@ FEWEST_AS_IMAGE = 5000
 # the sparser a map, the larger and the more opaque its points.
 CROWDINGS, RADII, ALPHA_FLOORS = (0.02, 0.15, 0.5, 0.9), (2.2, 1.7, 1.5, 0.5), (215, 195, 165, 90)
 LONELY_RADIUS = 1.5
+MOST_SORTED = 200_000  # points up to which sorting them beats a plane a class
 LARGEST_STRIP = 32_000_000  # bytes of the count planes that exist at a time
 MISSING_RGB = (196, 200, 206)
 VALUED, MISSING = 0, 1
@@ -144,16 +148,18 @@ def _draw_image(
     x: NDArray[np.float32], y: NDArray[np.float32], layers: Layers, view: View
 ) -> Picture:
     colours = len(layers.colours)
-    strips = _strips(view, colours + 2)
-    parts = [_count_strip(x, y, layers, view, bottom, top) for bottom, top in strips]
-    best, total, grey = (np.concatenate([p[i] for p in parts]) for i in range(3))
+    if len(x) <= MOST_SORTED:
+        best, total, grey, means = _count_few(x, y, layers, view)
+    else:
+        strips = _strips(view, colours + 2)
+        parts = [_count_strip(x, y, layers, view, bottom, top) for bottom, top in strips]
+        best, total, grey, means = (np.concatenate(found) for found in zip(*parts, strict=True))
     in_view = int(total.sum()) + int(grey.sum())
     radius, floor = _point_size(total, view.ratio)
     alpha = equalised_alpha(total, floor)
     if layers.ramp is None:
         rgba = compose(best, alpha, total, grey, layers.colours)
     else:
-        means = np.concatenate([p[3] for p in parts])
         rgba = _compose_values(best, means, grey, layers)
     return Picture(_grown(rgba, radius, grey, view.ratio), in_view)
 
@@ -161,6 +167,19 @@ def _draw_image(
 def _strips(view: View, planes: int) -> list[tuple[int, int]]:
     rows = max(1, LARGEST_STRIP // (view.width * planes * 4))
     return [(a, min(a + rows, view.height)) for a in range(0, view.height, rows)]
+
+
+def _count_few(
+    x: NDArray[np.float32], y: NDArray[np.float32], layers: Layers, view: View
+) -> tuple[NDArray, ...]:
+    """Return best layer, coloured count, grey count and mean value, as `_count_strip` does."""
+    box = np.array([view.x0, view.x1, view.y0, view.y1])
+    pixels = pixels_of(x, y, box, view.height, view.width)
+    found = majority_of_few(pixels, layers.codes, len(layers.colours), view.height, view.width)
+    if layers.values is None:
+        return (*found, found[2][:, :0])
+    values = _frame(x, y, layers)["value"].to_numpy()
+    return (*found, mean_of_few(pixels, values, view.height, view.width))
 
 
 def _count_strip(
@@ -171,7 +190,10 @@ def _count_strip(
     bottom: int,
     top: int,
 ) -> tuple[NDArray, ...]:
-    """Return best layer, coloured count, grey count and mean value of some pixel rows."""
+    """Return best layer, coloured count, grey count and mean value of some pixel rows.
+
+    The mean has no columns where no number is drawn.
+    """
     import datashader as ds
 
     colours = len(layers.colours)
@@ -187,7 +209,7 @@ def _count_strip(
     best, total = majority(planes, colours)
     grey = np.ascontiguousarray(planes[:, :, colours])
     if layers.values is None:
-        return best, total, grey
+        return best, total, grey, grey[:, :0]
     return best, total, grey, canvas.points(frame, "x", "y", agg=ds.mean("value")).to_numpy()
 
 

@@ -124,7 +124,25 @@ def test_unselected_is_grey_beneath_and_selected_keeps_colour():
     assert picture.in_view == N
 
 
+@pytest.mark.parametrize("numbers", [False, True])
+def test_sorted_points_and_counted_planes_give_one_picture(monkeypatch, numbers):
+    selected = COORDINATES[:, 0] > 1
+    drawn = layers(selected=selected)
+    if numbers:
+        values = np.where(CODES == 2, np.nan, COORDINATES[:, 1]).astype(np.float32)
+        bar = ramp(Numbers(Column("v"), values), "linear", (1, 99))
+        drawn = number_layers(
+            DRAWING, values[DRAWING.order], EVERYTHING, selected, bar, palette("viridis")
+        )
+    sorted_points = draw(DRAWING, drawn, WHOLE)
+    monkeypatch.setattr("dashboard.raster.MOST_SORTED", 0)
+    planes = draw(DRAWING, drawn, WHOLE)
+    assert sorted_points.in_view == planes.in_view
+    assert (sorted_points.rgba != planes.rgba).mean() < 1e-3  # rounding at borders of pixels
+
+
 def test_many_classes_draw_in_strips_as_one_picture(monkeypatch):
+    monkeypatch.setattr("dashboard.raster.MOST_SORTED", 0)
     whole = draw(DRAWING, layers(), WHOLE)
     monkeypatch.setattr("dashboard.raster.LARGEST_STRIP", 200 * 6 * 4 * 30)
     strips = draw(DRAWING, layers(), WHOLE)
