@@ -44,7 +44,7 @@ check: setup-dev
 	$(BIN)/lint-imports
 
 bench: setup-dev
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(ONE_THREAD) $(BIN)/python $$file || exit 1; done
 
 clean:
 	rm -rf .venv build data/demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
