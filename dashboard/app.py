@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from threading import Thread
+from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ from dashboard.views.map import FIRST_SIZE, home, layers_of
 from latent_core import Bundle
 
 TITLE = "Gaia Latent Explorer"
+# a page that is asked for at once is drawn before the models are loaded for its card
+LOADING_DELAY_S = 3.0
 
 
 class Calm(Native):
@@ -97,7 +99,9 @@ def serve(
     if "*" in origins:
         raise ValueError("websocket_origin '*' lets any web page use the server; name the hosts")
     app = make_app(bundles, opened=opened)
-    Thread(target=load_models, args=(bundles,), daemon=True).start()
+    loading = Timer(LOADING_DELAY_S, load_models, args=(bundles,))
+    loading.daemon = True
+    loading.start()
     if on_ready is not None:
         IOLoop.current().add_callback(on_ready)
     return pn.serve(

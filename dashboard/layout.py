@@ -83,8 +83,8 @@ def _right(state: ExplorerState) -> pn.viewable.Viewable:
         "Selection": SelectionView(state),
         "Walk": WalkView(state),
     }
-    for name, view in views.items():
-        view.active = name == "Source"  # before they are arranged: hidden tabs must not draw
+    for view in views.values():
+        view.active = False  # before they are arranged: hidden tabs must not draw
     tabs = pn.Tabs(
         *((name, _scrolled(view)) for name, view in views.items()),
         width=RIGHT_WIDTH,
@@ -98,6 +98,13 @@ def _right(state: ExplorerState) -> pn.viewable.Viewable:
             view.active = place == tabs.active
 
     tabs.param.watch(opened, "active")
+
+    def loaded() -> None:
+        opened()
+        views["Similar"].draw_ahead()
+
+    # the first card asks for torch, which takes seconds: the map is on the screen before
+    pn.state.onload(loaded)
     return pn.Column(
         tabs,
         width=RIGHT_WIDTH,

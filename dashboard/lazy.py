@@ -71,6 +71,12 @@ class LazyView(pn.viewable.Viewer):
             self._stale = False
             self.guard(self._draw)
 
+    def draw_ahead(self) -> None:
+        """Draw although the tab is shut, so that it is never empty when it is opened."""
+        if self._stale:
+            self._stale = False
+            self.guard(self._draw)
+
     def open_source(self, row: int) -> None:
         """Make a row current; the map moves only if the row is not on the screen."""
         place, view = self.state.place(row), self.state.view

@@ -83,6 +83,8 @@ KNOWN_COLUMNS: Mapping[str, Column] = {
         Column("bp_rp", "mag", "BP-RP", "number", "colour"),
         Column("period_d", "d", "period"),
         Column("frequency", "1/d", "frequency"),
+        Column("magnitude_mean", "mag", "mean G", "number", "mean of the G epochs", True),
+        Column("magnitude_std", "mag", "sd of G", "number", "standard deviation of the G epochs"),
         Column("amplitude", "mag", "amplitude"),
         Column("best_class_name", "", "class", "category", "variability class"),
         Column("class_label", "", "class", "category", "class"),

@@ -8,25 +8,13 @@ import panel as pn
 import pytest
 from astropy.io.votable import parse
 from fake_bundle import fake_bundle
+from gestures import tab, until
 
 from dashboard.state import ExplorerState
 from dashboard.views.source import SourceView
 
 pytestmark = pytest.mark.browser
 ID_CELLS = ".tabulator-cell[tabulator-field=source_id]"
-
-
-def tab(page, name):
-    page.locator(".bk-tab", has_text=name).first.click()
-    page.wait_for_timeout(800)
-
-
-def until(page, reached):
-    for _ in range(60):
-        if reached():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("the page did not get there within 3 s")
 
 
 def test_the_card_shows_the_exact_id_and_that_it_is_simulated(page):
@@ -89,7 +77,7 @@ def test_a_sorted_list_opens_the_row_that_was_clicked(page):
     for _ in range(2):
         header.click()
         page.wait_for_timeout(500)
-    members = page.locator(".tabulator", has=page.locator(".tabulator-sortable"))
+    members = page.locator(".tabulator:visible", has=page.locator(".tabulator-sortable"))
     cell = members.locator(ID_CELLS).nth(2)
     clicked = int(cell.inner_text())
     cell.click()

@@ -1,12 +1,11 @@
 """The map in a real browser: painted, coloured, zoomed, lassoed, clicked, searched."""
 
 import io
-from itertools import pairwise
 
 import numpy as np
 import pytest
+from gestures import drag, inside, lasso, press, reads, until
 from matplotlib.image import imread
-from matplotlib.path import Path
 from painted import frame, last_polygon, ranges, settle
 
 pytestmark = pytest.mark.browser
@@ -17,46 +16,8 @@ def pixels(page, box):
     return imread(io.BytesIO(page.screenshot(clip=clip)))[..., :3]
 
 
-def press(page, text):
-    page.get_by_role("button", name=text, exact=True).first.click()
-    page.wait_for_timeout(150)
-
-
-def reads(page, text):
-    """Wait until a text can be read on the page, shadow trees included."""
-    page.get_by_text(text).first.wait_for(timeout=5000)
-
-
-def drag(page, corners, keys=()):
-    for key in keys:
-        page.keyboard.down(key)
-    page.mouse.move(*corners[0])
-    page.mouse.down()
-    page.wait_for_timeout(40)
-    for a, b in pairwise(corners):
-        for step in np.linspace(0, 1, 6)[1:]:
-            page.mouse.move(*(np.array(a) + step * (np.array(b) - np.array(a))))
-            page.wait_for_timeout(12)
-    page.mouse.up()
-    for key in keys:
-        page.keyboard.up(key)
-    page.wait_for_timeout(200)
-    settle(page)
-
-
-def lasso(page, pixel, x, y, radius=2.0, keys=()):
-    angle = np.linspace(0, 2 * np.pi, 9)[:-1] + 0.2
-    drag(page, [pixel(x + radius * np.cos(a), y + radius * np.sin(a)) for a in angle], keys)
-
-
 def pill(page):
     return page.locator(".pill").inner_text()
-
-
-def inside(page, corners):
-    xy = page.state.space.projection().coordinates
-    known = np.isfinite(xy).all(1)
-    return known & Path(corners).contains_points(np.nan_to_num(xy))
 
 
 def test_opens_painted_with_a_showcase_and_its_card(page, map_box):
@@ -65,6 +26,7 @@ def test_opens_painted_with_a_showcase_and_its_card(page, map_box):
     row = page.state.current_row
     assert page.state.frame["macro_class"][row] == "ARRD|RRAB|RRC|RRD"
     reads(page, str(page.state.frame["source_id"][row]))
+    until(page, lambda: page.state.hits is not None)
     reads(page, "simulated")
     assert "in view 3,993" in page.get_by_role("status").first.inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440

@@ -120,7 +120,8 @@ def test_a_fine_screen_gets_a_fine_picture(browser, server, ratio):
     page.goto(server)
     page.wait_for_function(f"{PAINTED_FRAME} > 0", timeout=60_000)
     settle(page)
-    shape = page.evaluate(f"[...{MAP_MODEL}.find(m => m.data?.image).data.image[0].shape]")
     box = page.locator(".bk-Figure").first.bounding_box()
+    fine = [2 * round(box["height"]), 2 * round(box["width"])]
+    image = f"{MAP_MODEL}.find(m => m.data?.image).data.image[0]"
+    until(page, lambda: page.evaluate(f"[...{image}.shape]") == fine)
     context.close()
-    assert shape == [2 * round(box["height"]), 2 * round(box["width"])]
