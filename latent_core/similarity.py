@@ -22,6 +22,7 @@ from latent_core.errors import LatentError
 Floats = NDArray[np.float64]
 _FLOAT32_STEP = 2.0**-23
 FEW_DIMENSIONS = 8
+FEW_ALLOWED = 64
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,8 @@ class SimilarityIndex:
     ) -> NDArray[np.int64] | None:
         """Return items that surely hold the k nearest, or None where that cannot be proven."""
         wanted = max(4 * k, 256)
-        if allowed <= 4 * wanted:
-            return None
+        if allowed <= max(4 * wanted, len(self.z) // FEW_ALLOWED):
+            return None  # a scan of so few is faster than the index, and exact as it is
         scores, items = _inner_products(self._index, query, w, wanted, where)
         nearest = np.sort(self._squared(query, items, w))[k - 1]
         beyond = float((w * query**2).sum() - scores[-1])
