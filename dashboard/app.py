@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import panel as pn
+from panel.reactive import Syncable
 from panel.theme import Inherit, Native
 from panel.viewable import Viewable
 from tornado.ioloop import IOLoop
@@ -25,6 +26,9 @@ from latent_core import Bundle
 TITLE = "Gaia Latent Explorer"
 # a page that is asked for at once is drawn before the models are loaded for its card
 LOADING_DELAY_S = 3.0
+# Panel schedules a widget event that meets another change (Enter after typing) without the
+# document lock, but our plots are Bokeh models, which may change under it only.
+Syncable._event_coroutine.lock = True
 
 
 class Calm(Native):

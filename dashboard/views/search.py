@@ -20,12 +20,12 @@ class SearchView(pn.viewable.Viewer):
     def __init__(self, state: ExplorerState) -> None:
         super().__init__()
         self.state = state
-        self._syncing = False
-        self.bundle = pn.widgets.Select(options=list(state.bundles), width=150, **_FIELD)
-        self.space = pn.widgets.Select(width=130, **_FIELD)
+        self._syncing, self._shown = False, state.bundle_name
+        self.bundle = pn.widgets.Select(options=list(state.bundles), width=185, **_FIELD)
+        self.space = pn.widgets.Select(width=165, **_FIELD)
         self.map = pn.widgets.Select(width=110, **_FIELD)
         self.box = pn.widgets.TextInput(
-            placeholder="source_id, e.g. Gaia DR3 4295806720", width=270, height=32,
+            placeholder="source_id, e.g. Gaia DR3 4295806720", width=255, height=32,
             margin=(8, 4, 8, 16),
         )  # fmt: skip
         self.answer = pn.pane.HTML(
@@ -90,7 +90,9 @@ class SearchView(pn.viewable.Viewer):
 
     def _show(self, *_: Any) -> None:
         state, self._syncing = self.state, True
-        self.bundle.value = state.bundle_name
+        if self._shown != state.bundle_name:
+            self.box.param.update(value="", value_input="")  # an id of the bundle before
+        self.bundle.value = self._shown = state.bundle_name
         spaces = {state.bundle.space(name).title: name for name in state.bundle.spaces}
         self.space.param.update(options=spaces, value=state.space_name)
         maps = list(state.space.projections)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-COLOUR_BINS = 8
+BLOCK = 256  # spectra solved together: 50 MB
 INVERSION_NOISE = 0.01
 DERIVED = "derived: regularised inversion of archive XP sampled spectra"
 RIDGE = 1e-9
@@ -88,42 +88,50 @@ def coefficients_from_sampled(
 
     The archive's sampled spectrum is its coefficients times the matrix, noise and all, so the
     inversion is regularised only as far as the matrix is ill-conditioned: maximum a posteriori
-    under a Gaussian prior of real coefficients, with INVERSION_NOISE of the archive's error. One
-    decomposition serves a colour bin, whose stars share the shape of their error spectrum. Real
-    coefficients come back within 0.5 sigma of their errors at low and 1 sigma at high order
-    (median, 2,125 stars). The errors are estimates: the pattern of real coefficient errors,
-    scaled in each band so that it gives the archive's flux errors.
+    under a Gaussian prior of real coefficients, with INVERSION_NOISE of the archive's error. Each
+    star is solved with its own errors, so that it comes out alike alone and among thousands. Real
+    coefficients come back within 0.7 sigma of their errors (median, 2,183 stars). The errors
+    are estimates: the pattern of real coefficient errors, scaled in each band so that it gives
+    the archive's flux errors. A spectrum that is not finite, has an error that is not positive
+    or a median flux that is not gives NaN in both.
     """
     flux, error = np.asarray(flux, np.float64), np.asarray(error, np.float64)
-    median = np.median(flux, axis=1, keepdims=True)
-    y, sigma = flux / median, INVERSION_NOISE * error / median
-    half = flux.shape[1] // 2
-    colour = y[:, :half].sum(axis=1) / y[:, half:].sum(axis=1)
-    edges = np.quantile(colour, np.linspace(0, 1, COLOUR_BINS + 1)[1:-1])
-    bins = np.searchsorted(edges, colour)
-    values = np.empty((len(y), load_operator().calibrate.shape[1]))
-    for number in np.unique(bins):
-        rows = bins == number
-        values[rows] = _invert(y[rows], sigma[rows])
-    return values * median, estimated_errors(error)
+    sound = np.isfinite(flux).all(axis=1) & (np.isfinite(error) & (error > 0)).all(axis=1)
+    median = np.median(np.where(sound[:, None], flux, 0), axis=1, keepdims=True)
+    sound &= median[:, 0] > 0
+    values = np.full((len(flux), load_operator().calibrate.shape[1]), np.nan)
+    errors = values.copy()
+    if sound.any():
+        over = median[sound]
+        values[sound] = over * _invert(flux[sound] / over, INVERSION_NOISE * error[sound] / over)
+        errors[sound] = estimated_errors(error[sound])
+    return values, errors
 
 
 def _invert(y: Floats, sigma: Floats) -> Floats:
-    """Solve one colour bin: y = A c + noise, noise = s_star * common profile."""
-    from scipy.linalg import eigh
+    """Solve y = A c + noise of `sigma` for every row, in axes where the prior is N(0, 1).
 
+    A row's information matrix is linear in its weights, so that those of a whole block are one
+    product with the packed outer products of the matrix's rows.
+    """
     matrix, prior = load_operator().calibrate, load_prior()
-    scale = np.exp(np.median(np.log(sigma), axis=1, keepdims=True))
-    profile = np.median(sigma / scale, axis=0)
-    whitened = matrix / profile[:, None]
-    # in the axes of P^(1/2) turned, prior and information are diagonal for every scale
     spread = prior.covariance + RIDGE * np.diag(np.diag(prior.covariance))
     root = np.linalg.cholesky(spread)
-    information, turn = eigh((whitened @ root).T @ (whitened @ root))
-    axes = root @ turn
-    projected = ((y - matrix @ prior.mean) / profile) @ (whitened @ axes)
-    gain = 1 / (np.maximum(information, 0) + scale**2)
-    values: Floats = prior.mean + (projected * gain) @ axes.T
+    whitened = matrix @ root
+    size = len(root)
+    i, j = np.triu_indices(size)
+    packed = whitened[:, i] * whitened[:, j]
+    residual = y - matrix @ prior.mean
+    solved = np.empty((len(y), size))
+    for start in range(0, len(y), BLOCK):
+        part = slice(start, start + BLOCK)
+        weight = sigma[part] ** -2.0
+        information = np.empty((len(weight), size, size))
+        information[:, i, j] = information[:, j, i] = weight @ packed
+        information += np.eye(size)
+        pull = (weight * residual[part]) @ whitened
+        solved[part] = np.linalg.solve(information, pull[..., None])[..., 0]
+    values: Floats = prior.mean + solved @ root.T
     return values
 
 

@@ -1,6 +1,7 @@
 """Serve bundles to a real Chromium, and watch the page: any console error, any foreign request."""
 
 import json
+import logging
 import socket
 import time
 import urllib.request
@@ -48,6 +49,17 @@ def wait_for(address: str) -> None:
     raise RuntimeError(f"{address} does not answer")
 
 
+class _Errors(logging.Handler):
+    """Collects what the server logs as an error: a callback that raised shows nowhere else."""
+
+    def __init__(self, wrong):
+        super().__init__(logging.ERROR)
+        self.wrong = wrong
+
+    def emit(self, record):
+        self.wrong.append(f"server: {record.getMessage()[-400:]}")
+
+
 @contextmanager
 def watched_page(browser, address, sessions):
     """Open the page in a fresh context; leaving it fails on any error that it logged."""
@@ -56,6 +68,8 @@ def watched_page(browser, address, sessions):
     page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("request", lambda r: _foreign(r.url, address, wrong))
+    errors = _Errors(wrong)
+    logging.getLogger().addHandler(errors)
     before = len(sessions)
     page.goto(address)
     page.wait_for_function(f"{PAINTED_FRAME} > 0", timeout=60_000)
@@ -65,6 +79,7 @@ def watched_page(browser, address, sessions):
     settle(page)
     yield page
     context.close()
+    logging.getLogger().removeHandler(errors)
     assert not wrong, json.dumps(wrong[:5], indent=1)
 
 

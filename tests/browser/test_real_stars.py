@@ -146,6 +146,9 @@ def split_settings():
 def test_walk_over_real_stars(apogee, walk):
     page = walk(apogee)
     state = page.state
+    first = apogee.folder.catalog.source_id[77]
+    search(page, first)
+    reads(page, str(first))
     for label in ("Teff [K]", "[alpha/M] [dex]", "alpha sequence"):
         colour_by(page, label)
     high = np.flatnonzero((apogee.catalog["alpha_sequence"] == "high-alpha").to_numpy())
