@@ -14,12 +14,12 @@ from latent_core.modalities.xp_operator import (
     coefficients_from_sampled,
     load_operator,
     load_prior,
+    shipped,
 )
 from latent_core.products import EpochPhotometry, XpCoefficients
 from latent_core.release import load_release
 
 SOURCES = 12
-G = load_release().xp.n_coefficients
 
 
 def catalog():
@@ -124,23 +124,54 @@ def test_without_scales_the_reference_is_named():
 
 
 def test_inversion_gives_back_what_was_sampled():
-    operator = load_operator()
-    whole = spectra().values[[0, 1, 2, 4, 6, 7]]
-    flux = whole @ operator.calibrate.T
-    error = np.full(flux.shape, np.abs(flux).mean() * 0.01)
+    flux, error = sampled_spectra()
     values, errors = coefficients_from_sampled(flux, error)
-    again = values @ operator.calibrate.T
+    again = values @ load_operator().calibrate.T
     assert np.median(np.abs(again / flux - 1)) < 1e-3
     assert (errors > 0).all()
+
+
+def sampled_spectra():
+    whole = spectra().values[[0, 1, 2, 4, 6, 7]]
+    flux = whole @ load_operator().calibrate.T
+    return flux, np.full(flux.shape, np.abs(flux).mean() * 0.01)
+
+
+def test_a_spectrum_is_inverted_alike_alone_and_among_others():
+    flux, error = sampled_spectra()
+    together, its_error = coefficients_from_sampled(flux, error)
+    for i in range(len(flux)):
+        alone, _ = coefficients_from_sampled(flux[[i]], error[[i]])
+        assert (np.abs(alone[0] - together[i]) < 1e-3 * its_error[i]).all()
+
+
+@pytest.mark.parametrize("spoil", ["nan", "negative", "nothing", "no error", "infinite error"])
+def test_a_spectrum_that_cannot_be_inverted_spoils_no_other(spoil):
+    flux, error = sampled_spectra()
+    wanted, _ = coefficients_from_sampled(flux, error)
+    if spoil == "nan":
+        flux[2, 7] = np.nan
+    elif "error" in spoil:
+        error[2, 7] = 0 if spoil == "no error" else np.inf
+    else:
+        flux[2] *= -1 if spoil == "negative" else 0
+    values, errors = coefficients_from_sampled(flux, error)
+    assert np.isnan(values[2]).all()
+    assert np.isnan(errors[2]).all()
+    others = np.arange(len(flux)) != 2
+    np.testing.assert_allclose(values[others], wanted[others], rtol=1e-6)
+
+
+def test_no_spectra_give_no_coefficients():
+    operator = load_operator()
+    values, errors = coefficients_from_sampled(*np.empty((2, 0, len(operator.wavelength_nm))))
+    assert values.shape == errors.shape == (0, operator.calibrate.shape[1])
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_operator_equals_gaiaxpy():
     from gaiaxpy import calibrate
-
-    from latent_core.modalities.xp_operator import shipped
-    from latent_core.release import load_release
 
     n = load_release().xp.coefficients_per_band
     values = spectra().values[[0, 1, 4]]
