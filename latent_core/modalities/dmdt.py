@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 
 from latent_core.catalog import Catalog
 from latent_core.modalities import Constants, Curve, Floats, Grid, Observations
-from latent_core.modalities.light_curves import clean, error_bins
+from latent_core.modalities.light_curves import (
+    FEWEST_POINTS,
+    clean,
+    error_bins,
+    too_few_or_flat,
+)
 from latent_core.products import G_BAND, EpochPhotometry, Product
 
 DT_EDGES_D = np.array([0.04, 0.125, 0.3333, 2.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2500.0])
 DM_EDGES = np.append(np.linspace(0, 3, 20), np.inf)
 N_DT, N_DM = len(DT_EDGES_D) - 1, len(DM_EDGES) - 1
-FEWEST_POINTS = 5
 LAST_DM_SHOWN = DM_EDGES[-2] + DM_EDGES[1]
 
 
@@ -64,8 +68,7 @@ class DmdtModality:
             },
             scales=spread[usable, None],
             rejected=tuple(
-                (int(rows[i]), f"{points[i]} usable G points, {FEWEST_POINTS} are needed")
-                for i in np.flatnonzero(~usable)
+                (int(rows[i]), too_few_or_flat(points[i])) for i in np.flatnonzero(~usable)
             ),
         )
 

@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from latent_core.catalog import Catalog
 from latent_core.modalities import Constants, Curve, Floats, Grid, Observations
 from latent_core.modalities.light_curves import (
+    FEWEST_POINTS,
     MOST_EPOCHS,
     align,
     as_released,
     clean,
     double_period_phase,
     error_bins,
+    too_few_or_flat,
 )
 from latent_core.products import G_BAND, EpochPhotometry, Product
 
-FEWEST_POINTS = 5
 CURVE_PHASES = 200
 
 
@@ -126,7 +127,7 @@ def frequencies(catalog: Catalog) -> NDArray[np.float64]:
 def _why(frequency: float, count: int) -> str:
     if not np.isfinite(frequency):
         return "the catalog has no frequency for it"
-    return f"{count} usable G points, {FEWEST_POINTS} are needed, of more than one magnitude"
+    return too_few_or_flat(count)
 
 
 def _curve(phase: NDArray, y: NDArray, error: NDArray, unit: str) -> Curve:

@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 MOST_EPOCHS = 200
+FEWEST_POINTS = 5
 ERROR_MAD_OWN, ERROR_MAD_BIN, MAD_TO_SIGMA = 3.0, 10.0, 1.4826
 FENCE_IQR, FENCE_FLOOR_MAG = 3.0, 0.015
 FAINT_WINDOW, FAINT_SIGMA, FAINT_WEIGHT = 5, 3.5, 0.75
@@ -44,6 +45,13 @@ ERROR_MAD = np.array(
 def as_released(constants: Mapping[str, NDArray]) -> bool:
     """Tell whether a model wants the quirks of the published weights."""
     return bool(constants.get("as_released", 0))
+
+
+def too_few_or_flat(points: int) -> str:
+    """Say why a cleaned curve of `points` points is refused."""
+    if points >= FEWEST_POINTS:
+        return f"its {points} usable G points have one magnitude"
+    return f"{points} usable G points, {FEWEST_POINTS} are needed"
 
 
 def error_bins(constants: Mapping[str, NDArray]) -> int:

@@ -34,6 +34,8 @@ class XpCoefficientsModality:
         usable, x, _, _ = _over_g_flux(product, catalog)
         rows = product.rows[usable]
         chosen = x[train[rows]] if train[rows].any() else x
+        if not len(chosen):  # `preprocess` says of every row why it cannot be used
+            return {"mean": np.zeros(x.shape[1]), "spread": np.ones(x.shape[1])}
         spread = chosen.std(axis=0)
         return {"mean": chosen.mean(axis=0), "spread": np.where(spread > 0, spread, 1.0)}
 
@@ -139,7 +141,7 @@ def _reasons(
     reasons = []
     for item in refused:
         if not np.isfinite(g_flux[item]):
-            why = "no G magnitude, and none can be made of a spectrum without both bands"
+            why = "no G magnitude, and its spectrum gives none: a band is missing or has no flux"
         elif not np.isfinite(product.values[item]).all():
             why = "a band is missing or a coefficient is not finite"
         else:

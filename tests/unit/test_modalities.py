@@ -69,6 +69,16 @@ def product_of(modality):
     return light_curves() if modality.product == EpochPhotometry.name else spectra()
 
 
+def nothing_of(modality):
+    if modality.product == EpochPhotometry.name:
+        empty = np.empty(0)
+        rows, bands = np.empty(0, np.int64), np.empty(0, np.uint8)
+        offsets = np.zeros(1, np.int64)
+        return EpochPhotometry(rows, offsets, empty, empty, empty, bands, np.empty(0, bool))
+    whole = spectra()
+    return XpCoefficients(whole.rows[:0], whole.values[:0], whole.errors[:0])
+
+
 def prepared(name):
     modality = load_modality(name)
     product, rows = product_of(modality), np.ones(SOURCES, bool)
@@ -112,6 +122,26 @@ def test_decoding_what_was_observed_gives_the_observed_curves(name):
             size = np.abs(seen.y).max()
             np.testing.assert_allclose(seen.y / size, made.y / size, atol=1e-4)
             np.testing.assert_allclose(seen.y_error, made.y_error, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", modality_names())
+def test_nothing_in_nothing_out(name):
+    modality = load_modality(name)
+    constants = modality.fit(nothing_of(modality), catalog(), np.ones(SOURCES, bool))
+    given = modality.preprocess(nothing_of(modality), catalog(), constants)
+    assert len(given) == 0
+    assert given.scales.shape == (0, len(modality.scale_names))
+
+
+@pytest.mark.parametrize("name", ["folded", "dmdt"])
+def test_a_flat_curve_and_a_short_one_are_told_apart(name):
+    curves = light_curves()
+    flat = slice(*curves.offsets[4:6])
+    curves.mag[flat] = 14.0
+    given = load_modality(name).preprocess(curves, catalog(), {})
+    refused = dict(given.rejected)
+    assert "one magnitude" in refused[4]
+    assert "3 usable G points, 5 are needed" in refused[0]
 
 
 def test_without_scales_the_reference_is_named():
