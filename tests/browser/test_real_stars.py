@@ -149,6 +149,8 @@ def test_walk_over_real_stars(apogee, walk):
     first = apogee.folder.catalog.source_id[77]
     search(page, first)
     reads(page, str(first))
+    press(page, "Fit")  # the search had zoomed in on it
+    settle(page)
     for label in ("Teff [K]", "[alpha/M] [dex]", "alpha sequence"):
         colour_by(page, label)
     high = np.flatnonzero((apogee.catalog["alpha_sequence"] == "high-alpha").to_numpy())
