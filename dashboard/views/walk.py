@@ -201,7 +201,8 @@ class WalkView(LazyView):
 
     def _flush(self) -> None:
         self._waiting = False
-        self._update()
+        if self.active:  # a tab that was shut meanwhile must not bring its ghost back
+            self._update()
 
     def _update(self) -> None:
         self.guard(self._decode)

@@ -216,6 +216,16 @@ def test_walking_starts_at_the_current_source_and_finds_it():
     assert str(state.bundle.folder.catalog.source_id[7]) in view.nearest.object
 
 
+def test_a_late_slider_event_leaves_no_ghost_behind_a_shut_tab():
+    state = state_of(7)
+    view = shown(WalkView(state))
+    view.active = True
+    view.active = False
+    assert state.ghost is None
+    view._flush()
+    assert state.ghost is None
+
+
 def test_sliders_are_clipped_and_the_far_end_is_named():
     view = shown(WalkView(state_of(7)))
     view._take(0, 1e9)
