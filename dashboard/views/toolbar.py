@@ -127,7 +127,7 @@ class ToolbarView(pn.viewable.Viewer):
 
 
 class StatusView(pn.viewable.Viewer):
-    """One line: how many are in view and selected, and what was done last."""
+    """One line: how many are in view and selected, what was done last, what the map keeps."""
 
     def __init__(self, state: ExplorerState) -> None:
         super().__init__()
@@ -135,7 +135,8 @@ class StatusView(pn.viewable.Viewer):
         self._line = pn.pane.HTML(
             sizing_mode="stretch_width", margin=(5, 12), height=20, styles={"color": "#5B6675"}
         )
-        state.param.watch(self._write, ["in_view", "selection", "status", "bundle_name"])
+        place = ["bundle_name", "space_name", "projection_name"]
+        state.param.watch(self._write, ["in_view", "selection", "status", *place])
         self._write()
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -147,4 +148,16 @@ class StatusView(pn.viewable.Viewer):
         if state.selection.any():
             parts.append(f"selected {int(state.selection.sum()):,}")
         parts.append(state.status or "click a source to open it, wheel to zoom, l for the lasso")
-        self._line.object = '<span role="status">' + safe_text("; ".join(parts)) + "</span>"
+        kept = trust(state.space.projection(state.projection_name).quality)
+        self._line.object = (
+            f'<span role="status">{safe_text("; ".join(parts))}</span>'
+            f'<span style="float:right">{safe_text(kept)}</span>'
+        )
+
+
+def trust(quality: Mapping[str, Any]) -> str:
+    """Say how much of the true neighborhoods a map keeps, as measured when it was built."""
+    kept, asked = quality.get("neighbors_kept"), quality.get("neighbors")
+    if not isinstance(kept, float):
+        return "what this map keeps was not measured"
+    return f"this map keeps {100 * kept:.0f} % of the {asked} nearest in latent space"

@@ -12,6 +12,7 @@ from dashboard.statistics import class_shares, median_curves, relative, sample_r
 from dashboard.views.selection import SelectionView
 from dashboard.views.similar import SimilarView
 from dashboard.views.source import NO_MODEL, SourceView, outside_links, split_columns
+from dashboard.views.toolbar import trust
 from dashboard.views.walk import WalkView, training_limit
 from latent_core.catalog import Column
 
@@ -243,3 +244,8 @@ def test_presets_are_class_medians():
     view.preset.value = "RR"
     assert view.latents == pytest.approx(np.median(state.space.latents[members], axis=0), abs=1e-6)
     assert training_limit(state.space) > 0
+
+
+def test_the_map_says_what_it_keeps():
+    assert "21 % of the 15" in trust({"neighbors_kept": 0.206, "neighbors": 15})
+    assert "not measured" in trust({})
