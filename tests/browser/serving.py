@@ -57,7 +57,8 @@ class _Errors(logging.Handler):
         self.wrong = wrong
 
     def emit(self, record):
-        self.wrong.append(f"server: {record.getMessage()[-400:]}")
+        if "WebSocketClosedError" not in record.getMessage():  # a page that left meanwhile
+            self.wrong.append(f"server: {record.getMessage()[-400:]}")
 
 
 @contextmanager

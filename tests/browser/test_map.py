@@ -99,6 +99,7 @@ def test_lasso_selects_the_rows_of_a_numpy_check_and_keys_combine(page, map_box)
 def test_box_and_buttons_combine_without_keys(page, map_box):
     _, pixel = map_box
     page.keyboard.press("b")
+    page.wait_for_timeout(1000)  # the key goes by way of the server
     drag(page, [pixel(-1, -1), pixel(1, 1)])
     first = page.state.selection.copy()
     x, y = page.state.space.projection().coordinates.T
