@@ -82,7 +82,6 @@ class LightCurveCard(pn.viewable.Viewer):
         super().__init__()
         self.bundle = bundle
         self.card = ModalityCard(modality_title("folded"), dark=dark, simulated=simulated)
-        self._row = -1
         self._raw: LightCurve | None = None
         self._stored_period = math.nan
         self._observed: list[Curve] = []
@@ -133,7 +132,6 @@ class LightCurveCard(pn.viewable.Viewer):
 
     def show_row(self, row: int) -> None:
         """Show another source; its period starts at the catalog's."""
-        self._row = row
         self._stored_period = catalog_period(self._record(row))
         self._raw = self._photometry(row)
         has_model = "folded" in self.bundle.model_names

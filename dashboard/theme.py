@@ -105,12 +105,6 @@ SPARE_COLOURS = (
 )
 SPARE_SHAPES = ("circle", "square", "diamond", "triangle", "plus", "x")
 
-# Okabe-Ito, for the named sets A-H and for markers that belong to no class.
-SET_COLOURS = (
-    *("#E69F00", "#56B4E9", "#009E73", "#F0E442"),
-    *("#0072B2", "#D55E00", "#CC79A7", "#000000"),
-)
-
 PALETTES = ("viridis", "cividis", "inferno", "magma", "grey")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,10 +76,6 @@ class BuildSettings:
     spaces: Mapping[str, SpaceSettings]
     map: MapSettings = field(default_factory=MapSettings)
     split: SplitSettings = field(default_factory=SplitSettings)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for the manifest."""
-        return asdict(self)
 
 
 Settings = TypeVar("Settings")

@@ -134,19 +134,19 @@ def load_observations(folder: Folder, modality: str) -> Observations:
     return Observations(folder.array(base + "rows.npy"), arrays, folder.array(base + "scales.npy"))
 
 
-def load_model(folder: Folder, modality: str) -> TrainedModel:
+def load_model(folder: Folder, name: str) -> TrainedModel:
     """Open a trained model of a bundle; raises FolderError where it has none."""
-    name = f"models/{modality}/model.safetensors"
-    if name not in folder:
-        raise FolderError(f"{folder.path} has no model for {modality}; run gaia-latent train")
-    about = folder.json(f"models/{modality}/model.json")
-    network, constants = read_network(folder.file(name), about)
+    weights = f"models/{name}/model.safetensors"
+    if weights not in folder:
+        raise FolderError(f"{folder.path} has no model {name}; run gaia-latent train")
+    about = folder.json(f"models/{name}/model.json")
+    network, constants = read_network(folder.file(weights), about)
     return TrainedModel(
-        load_modality(modality),
+        load_modality(about["modality"]),
         constants,
         network,
         about,
-        load_observations(folder, modality),
-        folder.array(f"models/{modality}/latents.npy"),
-        folder.array(f"models/{modality}/sigmas.npy"),
+        load_observations(folder, name),
+        folder.array(f"models/{name}/latents.npy"),
+        folder.array(f"models/{name}/sigmas.npy"),
     )

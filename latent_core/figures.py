@@ -44,7 +44,7 @@ FLUX_RANGES_NM = {
 
 
 def evaluate_space(
-    folder: Folder, name: str, split: SplitSettings, *, force: bool = False
+    folder: Folder, split: SplitSettings, name: str, *, force: bool = False
 ) -> bool:
     """Measure a space (stage `evaluate/<name>`); False where it is fresh."""
     models: dict[str, str] = folder.json(f"spaces/{name}/space.json")["models"]

@@ -99,17 +99,19 @@ class Bundle:
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """Modalities for which the bundle holds a trained model, in the registry's order."""
+        """The bundle's trained models, those of a modality together, in the registry's order."""
         held = {n.split("/")[1] for n in self.folder.names("models/")}
-        return tuple(name for name in modality_names() if name in held)
+        order = modality_names()
+        eats = {name: self.folder.json(f"models/{name}/model.json")["modality"] for name in held}
+        return tuple(sorted(held, key=lambda name: (order.index(eats[name]), name)))
 
-    def model(self, modality: str) -> TrainedModel:
+    def model(self, name: str) -> TrainedModel:
         """Load a trained model (torch) once; raises FolderError where the bundle has none."""
-        if modality not in self._models:
+        if name not in self._models:
             from latent_core.encoding import load_model
 
-            self._models[modality] = load_model(self.folder, modality)
-        return self._models[modality]
+            self._models[name] = load_model(self.folder, name)
+        return self._models[name]
 
     @cached_property
     def products(self) -> Mapping[str, Product]:

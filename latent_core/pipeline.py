@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from latent_core.bundle import (
     Manifest,
     StageWriter,
     disk_errors,
+    forget_stages,
     new_folder,
     refuse_existing,
     replace_folder,
@@ -41,7 +43,9 @@ from latent_core.stages import Report, silent
 from latent_core.version import __version__
 
 SETTINGS = "build.toml"
-STAGES = ("train", "encode", "project", "index", "evaluate")
+IMPORTED = "imported"
+MODEL_STAGES = ("inputs", "train", "encode")
+SPACE_STAGES = ("index", "map", "evaluate")
 
 
 def build(
@@ -59,7 +63,7 @@ def build(
     """
     source = Folder.open(survey, "survey")
     text, settings = _settings(source, config)
-    partial = out.with_name(out.name + ".partial")
+    growing = out.with_name(out.name + ".partial")
     if out.exists() and not overwrite and (out / CATALOG).is_file():
         folder = Folder.open(out, "bundle")
         _refuse_other_survey(folder, source)
@@ -69,12 +73,12 @@ def build(
     refuse_existing(out, overwrite=overwrite)
     try:
         with disk_errors(out):
-            folder = start(partial, source, text, report)
+            folder = start(growing, source, text, report)
             run(folder, settings, report)
-            replace_folder(partial, out)
+            replace_folder(growing, out)
     except LatentError:
         # going on would only end here again; a killed build, though, keeps its partial folder
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(growing, ignore_errors=True)
         raise
     return out
 
@@ -102,22 +106,22 @@ def _settings(source: Folder, config: Path | None) -> tuple[str, BuildSettings]:
     return text, replace(settings, models=kept, spaces=spaces)
 
 
-def start(partial: Path, source: Folder, text: str, report: Report = silent) -> Folder:
+def start(growing: Path, source: Folder, text: str, report: Report = silent) -> Folder:
     """Take up an interrupted build of the same survey, or copy the survey into a new one."""
-    if (partial / "manifest.json").is_file():
-        folder = Folder.open(partial, "bundle")
+    if (growing / "manifest.json").is_file():
+        folder = Folder.open(growing, "bundle")
         if folder.stage("create") == _origin(source):
             _store_settings(folder, text)
             return folder
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    shutil.rmtree(growing, ignore_errors=True)
+    growing.mkdir(parents=True)
     report("copy", 0, 0, source.name)
-    writer = StageWriter(partial, "create")
+    writer = StageWriter(growing, "create")
     writer.save_catalog(source.catalog)
     for product in products_of(source):
         save_product(writer, product)
     # a stage of its own, so that other settings do not make the copied survey look new
-    chosen = StageWriter(partial, "settings")
+    chosen = StageWriter(growing, "settings")
     chosen.save_text(SETTINGS, text)
     manifest = replace(
         source.manifest,
@@ -126,8 +130,8 @@ def start(partial: Path, source: Folder, text: str, report: Report = silent) -> 
         stages={"create": _origin(source)},
         files={**writer.records, **chosen.records},
     )
-    write_manifest(partial, manifest)
-    return Folder.open(partial, "bundle")
+    write_manifest(growing, manifest)
+    return Folder.open(growing, "bundle")
 
 
 def products_of(source: Folder) -> list[Product]:
@@ -165,7 +169,10 @@ def _store_settings(folder: Folder, text: str) -> None:
 
 
 def run(folder: Folder, settings: BuildSettings, report: Report = silent) -> None:
-    """Run every stage that is missing or stale."""
+    """Run every stage that is missing or stale, and forget what the settings no longer name."""
+    wanted = {f"{stage}/{name}" for stage in MODEL_STAGES for name in settings.models}
+    wanted |= {f"{stage}/{name}" for stage in SPACE_STAGES for name in settings.spaces}
+    forget_stages(folder, {s for s in folder.manifest.stages if "/" in s} - wanted)
     for number, name in enumerate(settings.models):
         report(f"prepare {name}", number, len(settings.models), "")
         stages.prepare(folder, settings, name)
@@ -177,41 +184,37 @@ def run(folder: Folder, settings: BuildSettings, report: Report = silent) -> Non
         stages.join_space(folder, settings, name)
         stages.make_map(folder, settings.map, name, report=report)
         report(f"evaluate {name}", 0, 0, "")
-        evaluate_space(folder, name, settings.split)
+        evaluate_space(folder, settings.split, name)
 
 
 def run_stage(bundle: Path, stage: str, report: Report = silent) -> tuple[str, ...]:
     """Run one stage of a bundle anew for all its models or spaces; returns what was made.
 
-    Later stages are stale then; `gaia-latent build` or their own command renews them.
+    Later stages are stale then; `gaia-latent build` or their own command renews them. Raises
+    LatentError for a stage that imported latents do not have.
     """
     folder = Folder.open(bundle, "bundle")
     if SETTINGS not in folder:
-        raise LatentError(f"{bundle} holds imported latents; only build bundles have stages")
-    _, settings = _settings(folder, folder.file(SETTINGS))
-    made = []
-    for name in settings.models:
-        if stage == "train":
-            stages.train_model(folder, settings, name, force=True, report=report)
-        elif stage == "encode":
-            stages.encode_sources(folder, name, force=True)
-        made.append(name)
-    for name in settings.spaces if stage not in ("train", "encode") else ():
-        _one_space(folder, settings, stage, name, report)
-    return tuple(settings.spaces if stage not in ("train", "encode") else made)
+        return _imported_stage(folder, stage)
+    _, known = _settings(folder, folder.file(SETTINGS))
+    makers: dict[str, tuple[Iterable[str], Callable[..., object]]] = {
+        "train": (known.models, partial(stages.train_model, folder, known, report=report)),
+        "encode": (known.models, partial(stages.encode_sources, folder)),
+        "index": (known.spaces, partial(stages.join_space, folder, known)),
+        "project": (known.spaces, partial(stages.make_map, folder, known.map, report=report)),
+        "evaluate": (known.spaces, partial(evaluate_space, folder, known.split)),
+    }
+    names, make = makers[stage]
+    for name in names:
+        make(name, force=True)
+    return tuple(names)
 
 
-def _one_space(
-    folder: Folder, settings: BuildSettings, stage: str, name: str, report: Report
-) -> None:
-    if stage == "index":
-        stages.join_space(folder, settings, name, force=True)
-    elif stage == "project":
-        stages.make_map(folder, settings.map, name, force=True, report=report)
-    elif stage == "evaluate":
-        evaluate_space(folder, name, settings.split, force=True)
-    else:
-        raise LatentError(f"stage {stage!r} is unknown; choose one of {', '.join(STAGES)}")
+def _imported_stage(folder: Folder, stage: str) -> tuple[str, ...]:
+    if stage != "evaluate":
+        raise LatentError(f"{folder.path} holds imported latents: there is nothing to {stage}")
+    evaluate_space(folder, SplitSettings(), IMPORTED, force=True)
+    return (IMPORTED,)
 
 
 def import_table(
@@ -244,7 +247,7 @@ def import_table(
         writer.save_catalog(table.catalog)
         stages.save_space(
             writer,
-            "imported",
+            IMPORTED,
             {"latents": table.latents},
             title=f"{len(table.latent_names)} imported latents",
             models={},
@@ -252,12 +255,12 @@ def import_table(
         )
         if table.xy is not None and xy is not None:
             given = {"method": "imported", "columns": list(xy)}
-            stages.save_map(writer, "imported", "imported", table.xy, given)
+            stages.save_map(writer, IMPORTED, "imported", table.xy, given)
         else:
             report("map imported", 0, 0, "umap")
             settings, coordinates = stages.map_of(table.latents, MapSettings())
-            stages.save_map(writer, "imported", "umap", coordinates, settings)
+            stages.save_map(writer, IMPORTED, "umap", coordinates, settings)
     folder = Folder.open(out, "bundle")
     report("evaluate imported", 0, 0, "")
-    evaluate_space(folder, "imported", SplitSettings())
+    evaluate_space(folder, SplitSettings(), IMPORTED)
     return out

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.bundle import Folder, StageWriter, write_stage
+from latent_core.bundle import Folder, StageWriter, sha256_of, write_stage
 from latent_core.config import BuildSettings, MapSettings, ModelSettings
 from latent_core.encoding import (
     encode,
@@ -71,7 +71,7 @@ def prepare(folder: Folder, settings: BuildSettings, name: str, *, force: bool =
     """Turn a raw product into model input (stage `inputs/<name>`); False where it is fresh."""
     model = settings.models[name]
     modality = load_modality(model.modality)
-    record = made_from(folder, ("create",), [asdict(settings.split), model.weights])
+    record = made_from(folder, ("create",), [asdict(settings.split), _weights_hash(model)])
     if not force and is_fresh(folder, f"inputs/{name}", record):
         return False
     product = _product(folder, modality.product)
@@ -104,6 +104,11 @@ def _constants(
     return load_modality(model.modality).fit(product, folder.catalog, side == TRAIN)
 
 
+def _weights_hash(model: ModelSettings) -> str:
+    """Name the bytes of shipped weights, so that new ones make a stage stale; "" for none."""
+    return sha256_of(_shipped(model)[0]) if model.weights else ""
+
+
 def _shipped(model: ModelSettings) -> tuple[Path, dict[str, Any]]:
     from latent_core.modalities.xp_operator import shipped
 
@@ -125,7 +130,7 @@ def train_model(
 ) -> bool:
     """Train a model or take shipped weights (stage `train/<name>`); False where it is fresh."""
     model = settings.models[name]
-    record = made_from(folder, (f"inputs/{name}",), asdict(model))
+    record = made_from(folder, (f"inputs/{name}",), [asdict(model), _weights_hash(model)])
     if not force and is_fresh(folder, f"train/{name}", record):
         return False
     observations = load_observations(folder, name)
@@ -143,13 +148,23 @@ def train_model(
             observations.arrays,
             side,
             model.training,
-            checkpoint=folder.path / f".training-{name}.safetensors",
+            checkpoint=_checkpoint(folder, name, record),
             progress=lambda done, total, text: report(f"train {name}", done, total, text),
         )
     with write_stage(folder, f"train/{name}", record) as writer:
         save_model(writer, name, network, constants, about)
         writer.save_text(f"models/{name}/history.csv", history_csv(history))
     return True
+
+
+def _checkpoint(folder: Folder, name: str, record: Mapping[str, Any]) -> Path:
+    """Name a run's checkpoint after all that it was made from, and drop those of other runs."""
+    key = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
+    own = folder.path / f".training-{name}-{key}.safetensors"
+    for other in folder.path.glob(f".training-{name}-*"):
+        if other != own:
+            other.unlink()
+    return own
 
 
 def _seeded(model: ModelSettings) -> Any:

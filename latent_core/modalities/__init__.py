@@ -8,10 +8,11 @@ modality. To add one: write its file and add its line to `_REGISTRY`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Protocol
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,22 +75,23 @@ class Observations:
         return len(self.rows)
 
 
-class Modality(Protocol):
+class Modality(ABC):
     """What every modality offers; all methods are pure."""
 
-    name: str
-    title: str
-    product: str
-    scale_names: tuple[str, ...]
+    name: ClassVar[str]
+    title: ClassVar[str]
+    product: ClassVar[str]
+    scale_names: ClassVar[tuple[str, ...]]
 
     def fit(self, product: Product, catalog: Catalog, train: NDArray[np.bool_]) -> Constants:
         """Fit constants (means, scales) on the catalog rows where `train`; {} where none."""
-        ...
+        return {}
 
+    @abstractmethod
     def preprocess(self, product: Product, catalog: Catalog, constants: Constants) -> Observations:
         """Turn a raw product into model input."""
-        ...
 
+    @abstractmethod
     def decoded(
         self, mean: Floats, sigma: Floats, scales: NDArray[np.float64] | None, constants: Constants
     ) -> tuple[Curve | Grid, ...]:
@@ -97,8 +99,8 @@ class Modality(Protocol):
 
         `scales` (S,) are the source's own; None asks for a stated reference source.
         """
-        ...
 
+    @abstractmethod
     def observed(
         self,
         product: Product,
@@ -108,11 +110,10 @@ class Modality(Protocol):
         constants: Constants,
     ) -> tuple[Curve | Grid, ...]:
         """Curves of what was measured, for item `item` of the product, in `decoded`'s units."""
-        ...
 
     def decode_points(self) -> NDArray[np.float32] | None:
         """Where the model must be decoded (phases in [0, 1)), None where the grid is its own."""
-        ...
+        return None
 
 
 _REGISTRY = {

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from latent_core.catalog import Catalog
-from latent_core.modalities import Constants, Curve, Floats, Grid, Observations
+from latent_core.modalities import Constants, Curve, Floats, Grid, Modality, Observations
 from latent_core.modalities.light_curves import (
     FEWEST_POINTS,
     clean,
@@ -24,7 +24,7 @@ N_DT, N_DM = len(DT_EDGES_D) - 1, len(DM_EDGES) - 1
 LAST_DM_SHOWN = DM_EDGES[-2] + DM_EDGES[1]
 
 
-class DmdtModality:
+class DmdtModality(Modality):
     """P(|dm| given dt) of all pairs of points, |dm| in units of the curve's own sd, dm-major.
 
     Each time column is divided by its number of pairs; an empty column is masked. The `error` of
@@ -35,10 +35,6 @@ class DmdtModality:
     title = "dm-dt histogram"
     product = EpochPhotometry.name
     scale_names = ("mag_std",)
-
-    def fit(self, product: Product, catalog: Catalog, train: NDArray[np.bool_]) -> Constants:
-        """Nothing is fitted: each curve is scaled by itself."""
-        return {}
 
     def preprocess(self, product: Product, catalog: Catalog, constants: Constants) -> Observations:
         """Clean and count pairs; a curve of under 5 points or of no spread is refused."""
@@ -92,10 +88,6 @@ class DmdtModality:
     ) -> tuple[Curve | Grid, ...]:
         """Return the measured histogram; empty time columns are NaN."""
         return (_grid(np.where(arrays["mask"], arrays["x"], np.nan)),)
-
-    def decode_points(self) -> NDArray[np.float32] | None:
-        """The network's output is the cells themselves."""
-        return None
 
 
 def _grid(cells: NDArray) -> Grid:

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from latent_core.catalog import Catalog
-from latent_core.modalities import Constants, Curve, Floats, Grid, Observations
+from latent_core.modalities import Constants, Curve, Floats, Grid, Modality, Observations
 from latent_core.modalities.light_curves import (
     FEWEST_POINTS,
     MOST_EPOCHS,
@@ -25,7 +25,7 @@ from latent_core.products import G_BAND, EpochPhotometry, Product
 CURVE_PHASES = 200
 
 
-class FoldedModality:
+class FoldedModality(Modality):
     """Scaled magnitude (0 brightest, 1 faintest) over phase in units of twice the period.
 
     Twice, so that an eclipsing binary shows both eclipses whichever half was found. Magnitude
@@ -38,10 +38,6 @@ class FoldedModality:
     title = "folded G light curve"
     product = EpochPhotometry.name
     scale_names = ("frequency", "phase_shift", "mag_bright", "mag_range")
-
-    def fit(self, product: Product, catalog: Catalog, train: NDArray[np.bool_]) -> Constants:
-        """Nothing is fitted: each curve is scaled by itself."""
-        return {}
 
     def preprocess(self, product: Product, catalog: Catalog, constants: Constants) -> Observations:
         """Clean, fold, align and scale; no frequency or under 5 points is a refusal."""

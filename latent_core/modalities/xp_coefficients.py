@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_core.catalog import Catalog
-from latent_core.modalities import Constants, Curve, Floats, Grid, Observations
+from latent_core.modalities import Constants, Curve, Floats, Grid, Modality, Observations
 from latent_core.modalities.xp_operator import load_operator
 from latent_core.products import Product, XpCoefficients
 from latent_core.release import load_release
@@ -17,7 +17,7 @@ REFERENCE_G = 15.0
 G_COLUMN = "phot_g_mean_mag"
 
 
-class XpCoefficientsModality:
+class XpCoefficientsModality(Modality):
     """x = (c / F_G - mean) / spread, error likewise; `F_G` in e-/s from the G magnitude.
 
     Mean and spread are fitted on the training split and stored inside the model file
@@ -79,10 +79,6 @@ class XpCoefficientsModality:
         """Return the calibrated spectrum of the measured coefficients with its errors."""
         assert isinstance(product, XpCoefficients)  # noqa: S101 - the registry pairs them
         return (_spectrum(product.values[item], product.errors[item], "flux"),)
-
-    def decode_points(self) -> NDArray[np.float32] | None:
-        """The network's output is the coefficients themselves."""
-        return None
 
 
 def _spectrum(coefficients: NDArray, errors: NDArray, label: str) -> Curve:

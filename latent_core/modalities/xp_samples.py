@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_core.catalog import Catalog
-from latent_core.modalities import Constants, Curve, Floats, Grid, Observations
+from latent_core.modalities import Constants, Curve, Floats, Grid, Modality, Observations
 from latent_core.modalities.xp_operator import XpOperator, load_operator
 from latent_core.products import Product, XpCoefficients
 
@@ -18,7 +18,7 @@ SCALE_QUANTILE = 0.995
 BANDS = ("bp", "rp")
 
 
-class XpSamplesModality:
+class XpSamplesModality(Modality):
     """Internally calibrated fluxes, BP then RP, over the 0.995 quantile of all of them.
 
     One factor scales both bands, so that their ratio (the colour) survives; errors are divided
@@ -29,10 +29,6 @@ class XpSamplesModality:
     title = "XP spectrum, pseudo-wavelength samples"
     product = XpCoefficients.name
     scale_names = ("flux_scale",)
-
-    def fit(self, product: Product, catalog: Catalog, train: NDArray[np.bool_]) -> Constants:
-        """Nothing is fitted: each spectrum is scaled by itself."""
-        return {}
 
     def preprocess(self, product: Product, catalog: Catalog, constants: Constants) -> Observations:
         """Sample and scale; a source without both bands, or without any flux, is refused."""
@@ -77,10 +73,6 @@ class XpSamplesModality:
     ) -> tuple[Curve | Grid, ...]:
         """Return the measured samples of both bands in e-/s."""
         return _curves(arrays["x"] * scales[0], arrays["error"] * scales[0], "e-/s")
-
-    def decode_points(self) -> NDArray[np.float32] | None:
-        """The network's output is the samples themselves."""
-        return None
 
 
 def sampled_flux(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +163,24 @@ def test_a_survey_too_small_to_train_on_leaves_nothing(config, tmp_path):
     with pytest.raises(LatentError, match=r"too few|fewer than"):
         pipeline.build(survey, tmp_path / "tiny.bundle", config=config)
     assert [p.name for p in tmp_path.iterdir()] == ["tiny.survey"]
+
+
+def test_a_space_that_the_settings_no_longer_name_is_forgotten(bundle, survey, tmp_path):
+    out, fewer = tmp_path / "small.bundle", tmp_path / "fewer.toml"
+    shutil.copytree(bundle, out)
+    start, end = SETTINGS.index("[spaces.spectra]"), SETTINGS.index("[map]")
+    fewer.write_text(SETTINGS[:start] + SETTINGS[end:], encoding="utf-8")
+    pipeline.build(survey, out, config=fewer)
+    assert Bundle.open(out).spaces == ("all",)
+    assert not [n for n in Folder.open(out).manifest.files if "spectra" in n]
+    assert not list(out.glob("spaces/spectra/**/*.npy"))
+
+
+def test_the_checkpoint_of_other_settings_is_not_taken_up(bundle):
+    folder = Folder.open(bundle)
+    first = stages._checkpoint(folder, "dmdt", {"settings": 1})
+    first.touch()
+    assert stages._checkpoint(folder, "dmdt", {"settings": 1}) == first
+    assert first.exists()
+    assert stages._checkpoint(folder, "dmdt", {"settings": 2}) != first
+    assert not first.exists()
