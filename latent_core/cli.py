@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from typing import Any
 import click
 
 from latent_core.errors import InputError, LatentError, StorageError
+from latent_core.progress import Progress, labelled
 from latent_core.version import __version__
 
 FILE = click.Path(path_type=Path)
@@ -168,6 +168,61 @@ def import_table(
     click.echo(f"{out} is built; next: gaia-latent serve {out}")
 
 
+@cli.command(name="import-model")
+@click.argument("kind", type=click.Choice(["huijse-2025", "scatter-vae-2024"]))
+@click.argument("folder", type=FILE)
+@click.option("--survey", type=FILE, help="scatter-vae-2024: the survey whose spectra to encode")
+@click.option("--normalisation", type=FILE, help="scatter-vae-2024: CSV or npz of mu and sig")
+@out_option("bundle")
+@OVERWRITE
+def import_model(
+    kind: str,
+    folder: Path,
+    survey: Path | None,
+    normalisation: Path | None,
+    out: Path,
+    overwrite: bool,
+) -> None:
+    """Make a bundle of published weights: huijse-2025 with its table, or scatter-vae-2024."""
+    from latent_core import published
+
+    if kind == published.HUIJSE:
+        if survey or normalisation:
+            raise InputError("--survey and --normalisation belong to scatter-vae-2024")
+        published.import_huijse(folder, out, overwrite=overwrite, report=Progress())
+    else:
+        options = {"survey": survey, "normalisation": normalisation}
+        published.import_scatter(folder, out, **options, overwrite=overwrite, report=Progress())
+    click.echo(f"{out} is built; next: gaia-latent serve {out}")
+
+
+@cli.command()
+@click.argument("bundle", type=FILE)
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.option("--space", help="which space (default: the first)")
+@click.option("--out", type=FILE, required=True, help="table to write: .parquet or .csv")
+@OVERWRITE
+def place(
+    bundle: Path, files: Sequence[Path], space: str | None, out: Path, overwrite: bool
+) -> None:
+    """Encode new sources into an existing space and place them on its map."""
+    from latent_core import Bundle
+    from latent_core.placing import place_files, rejected_file
+
+    opened = Bundle.open(bundle).space(space)
+    progress = Progress()
+    placed, report = place_files(
+        opened,
+        files,
+        out,
+        overwrite=overwrite,
+        progress=lambda stage, done, total: progress(stage, done, total, ""),
+    )
+    click.echo(f"{out}: {placed.text()}")
+    if report.rows_rejected:
+        click.echo(f"{report.rows_rejected:,} rows rejected: see {rejected_file(out)}")
+
+
 def _two_columns(text: str | None) -> tuple[str, str] | None:
     if text is None:
         return None
@@ -312,43 +367,6 @@ def verify(bundle: Path) -> None:
 
     folder = Folder.open(bundle)
     click.echo(f"{folder.verify()} files of {bundle} are as they were written")
-
-
-class Progress:
-    """A bar with rate and remaining time on a terminal, plain lines elsewhere."""
-
-    def __init__(self, label: str = "") -> None:
-        self._label = f"{label}: " if label else ""
-        self._stage = ""
-        self._bar: Any = None
-        self._said = 0.0
-
-    def __call__(self, stage: str, done: int, total: int, text: str) -> None:
-        """Show that `done` of `total` steps of a stage are made (total 0: unknown)."""
-        if sys.stderr.isatty() and not self._label:
-            self._show_bar(stage, done, total, text)
-        elif (
-            stage != self._stage or time.monotonic() - self._said > 10 or (total and done == total)
-        ):
-            of = f" {done}/{total}" if total else ""
-            click.echo(f"{self._label}{stage}{of} {text}".rstrip(), err=True)
-            self._said = time.monotonic()
-        self._stage = stage
-
-    def _show_bar(self, stage: str, done: int, total: int, text: str) -> None:
-        from tqdm import tqdm
-
-        if stage != self._stage:
-            if self._bar is not None:
-                self._bar.close()
-            self._bar = tqdm(total=total or None, desc=stage, leave=True, dynamic_ncols=True)
-        self._bar.set_postfix_str(text, refresh=False)
-        self._bar.update(done - self._bar.n)
-
-
-def labelled(label: str) -> Progress:
-    """Return the progress of one of several processes: plain lines under its name."""
-    return Progress(label)
 
 
 def _say_fault(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:

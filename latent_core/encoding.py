@@ -24,24 +24,36 @@ BATCH = 8192
 
 
 @dataclass(frozen=True)
+class Weights:
+    """A trained network, the constants of its modality, and what is known of how it was made."""
+
+    network: VAE
+    constants: Constants
+    about: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class TrainedModel:
     """A network with its modality, its fitted constants, and what it was given and gave here.
 
-    `latents` and `sigmas` (M, K) belong to the rows of `observations`.
+    `latents` (M, K) belong to the catalog rows `rows` (M,): those of `observations`, or, for
+    published latents that came without their observations, rows of their own.
     """
 
     modality: Modality
     constants: Constants
     network: VAE
     about: Mapping[str, Any]
-    observations: Observations
+    observations: Observations | None
+    rows: NDArray[np.int64]
     latents: NDArray[np.float32]
-    sigmas: NDArray[np.float32]
 
     def scales_of(self, row: int) -> NDArray[np.float64] | None:
         """Return the scales of a catalog row, None where it lacks this modality."""
-        item = item_of_row(self.observations.rows, row)
-        return None if item is None else self.observations.scales[item]
+        item = item_of_row(self.rows, row)
+        if item is None or self.observations is None:
+            return None
+        return np.asarray(self.observations.scales[item])
 
     def curves(
         self, latents: NDArray[np.floating], scales: NDArray[np.float64] | None
@@ -82,22 +94,17 @@ def encode(
     return means, sigmas
 
 
-def save_model(
-    writer: StageWriter,
-    modality: str,
-    network: VAE,
-    constants: Constants,
-    about: Mapping[str, Any],
-) -> None:
+def save_weights(writer: StageWriter, folder: str, weights: Weights) -> None:
     """Write weights and constants into one safetensors file, and `model.json` beside it."""
     from safetensors.numpy import save_file
 
-    tensors = {name: t.detach().cpu().numpy() for name, t in network.state_dict().items()}
-    tensors |= {_CONSTANT + name: np.asarray(value) for name, value in constants.items()}
-    name = f"models/{modality}/model.safetensors"
+    state = weights.network.state_dict()
+    tensors = {name: t.detach().cpu().numpy() for name, t in state.items()}
+    tensors |= {_CONSTANT + name: np.asarray(c) for name, c in weights.constants.items()}
+    name = f"{folder}/model.safetensors"
     save_file({n: np.ascontiguousarray(t) for n, t in tensors.items()}, writer.path(name))
     writer.add(name)
-    writer.save_json(f"models/{modality}/model.json", dict(about))
+    writer.save_json(f"{folder}/model.json", dict(weights.about))
 
 
 def read_network(weights: Path, about: Mapping[str, Any]) -> tuple[VAE, Constants]:
@@ -124,6 +131,11 @@ def save_observations(writer: StageWriter, modality: str, observations: Observat
         writer.save_array(f"{base}/array_{name}.npy", array)
 
 
+def has_observations(folder: Folder, name: str) -> bool:
+    """Tell whether a bundle holds what a model was given (published latents come without)."""
+    return f"inputs/{name}/rows.npy" in folder
+
+
 def load_observations(folder: Folder, modality: str) -> Observations:
     """Open model input as memory maps."""
     base = f"inputs/{modality}/"
@@ -141,12 +153,8 @@ def load_model(folder: Folder, name: str) -> TrainedModel:
         raise FolderError(f"{folder.path} has no model {name}; run gaia-latent train")
     about = folder.json(f"models/{name}/model.json")
     network, constants = read_network(folder.file(weights), about)
-    return TrainedModel(
-        load_modality(about["modality"]),
-        constants,
-        network,
-        about,
-        load_observations(folder, name),
-        folder.array(f"models/{name}/latents.npy"),
-        folder.array(f"models/{name}/sigmas.npy"),
-    )
+    given = load_observations(folder, name) if has_observations(folder, name) else None
+    rows = folder.array(f"models/{name}/rows.npy") if given is None else given.rows
+    latents = folder.array(f"models/{name}/latents.npy")
+    modality = load_modality(about["modality"])
+    return TrainedModel(modality, constants, network, about, given, rows, latents)

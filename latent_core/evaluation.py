@@ -26,11 +26,12 @@ def reconstruction_chi(
 ) -> dict[str, NDArray[np.float64]]:
     """Return each row's sqrt(mean(residual^2 / sigma^2)), (M,): by errors, and with scatter.
 
-    Residuals are data minus decoded mean over valid points; all arrays are (M, P).
+    Residuals are data minus decoded mean over valid points; all arrays are (M, P). A row without
+    a valid point gives NaN.
     """
     squared = np.where(mask, (np.asarray(x, np.float64) - mean) ** 2, 0.0)
     measured = np.asarray(error, np.float64) ** 2
-    count = np.maximum(mask.sum(axis=1), 1)
+    count = np.where(mask.any(axis=1), mask.sum(axis=1), np.nan)
     result = {}
     for name, variance in (("errors", measured), ("with_scatter", measured + scatter**2)):
         safe = np.where(mask & (variance > 0), variance, 1.0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from latent_core.bundle import Folder, write_stage
 from latent_core.catalog import Catalog, Column
 from latent_core.config import SplitSettings
-from latent_core.encoding import decode, load_observations, read_network
+from latent_core.encoding import decode, has_observations, load_observations, read_network
 from latent_core.evaluation import (
     common_classes,
     flux_residuals,
@@ -53,7 +53,9 @@ def evaluate_space(
     if not force and is_fresh(folder, f"evaluate/{name}", record):
         return False
     metrics = measure_space(folder, name)
-    metrics["reconstruction"] = {m: measure_model(folder, m, split) for m in models.values()}
+    metrics["reconstruction"] = {
+        m: measure_model(folder, m, split) for m in models.values() if has_observations(folder, m)
+    }
     with write_stage(folder, f"evaluate/{name}", record) as writer:
         writer.save_json(f"spaces/{name}/metrics.json", metrics)
     return True

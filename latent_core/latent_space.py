@@ -16,12 +16,30 @@ from latent_core.catalog import RowIndex
 from latent_core.errors import FolderError, InputError, UnknownSourceError
 from latent_core.modalities import modality_names
 from latent_core.products import PRODUCTS, Product, item_of_row, load_product, product_names
-from latent_core.projection import DrawingCopy, Projection, place
-from latent_core.similarity import Hits, Scaling, SimilarityIndex, read_index
+from latent_core.projection import (
+    DrawingCopy,
+    Projection,
+    by_missing,
+    place,
+    project,
+    read_projector,
+)
+from latent_core.similarity import (
+    Hits,
+    Scaling,
+    SimilarityIndex,
+    nearest_neighbors,
+    read_index,
+)
 
 if TYPE_CHECKING:
     from latent_core.encoding import TrainedModel
     from latent_core.modalities import Curve, Grid
+
+
+# How many sources are asked for their nearest one; a scan of millions for each takes long
+ASKED, FEW_ASKED, MANY_SOURCES = 2000, 200, 200_000
+OUTSIDE_PERCENTILE = 99
 
 
 class Bundle:
@@ -78,13 +96,7 @@ class Bundle:
     @property
     def spaces(self) -> tuple[str, ...]:
         """Names of the latent spaces, in the order in which they were configured."""
-        found = [
-            n.split("/")[1] for n in self.folder.names("spaces/") if n.endswith("/space.json")
-        ]
-        order = {
-            name: self.folder.json(f"spaces/{name}/space.json").get("rank", 0) for name in found
-        }
-        return tuple(sorted(found, key=lambda name: (order[name], name)))
+        return space_names(self.folder)
 
     def space(self, name: str | None = None) -> LatentSpace:
         """Open a space by name (the first where none is given); opened once."""
@@ -124,24 +136,26 @@ class Bundle:
         model = self.model(modality)
         product = self.products.get(model.modality.product)
         item = None if product is None else item_of_row(product.rows, row)
-        place_in_inputs = item_of_row(model.observations.rows, row)
-        if product is None or item is None or place_in_inputs is None:
+        place_in_inputs = item_of_row(model.rows, row)
+        given = model.observations
+        if product is None or given is None or item is None or place_in_inputs is None:
             return ()
-        arrays = {
-            name: array[place_in_inputs] for name, array in model.observations.arrays.items()
-        }
-        scales = model.observations.scales[place_in_inputs]
+        arrays = {name: array[place_in_inputs] for name, array in given.arrays.items()}
+        scales = given.scales[place_in_inputs]
         return model.modality.observed(product, item, arrays, scales, model.constants)
 
     def reconstructed(self, row: int, modality: str) -> tuple[Curve | Grid, ...]:
         """Return the model's decoding of a source's own latents, in the units of `observed`."""
         model = self.model(modality)
-        place_in_inputs = item_of_row(model.observations.rows, row)
-        if place_in_inputs is None:
-            return ()
-        return model.curves(
-            model.latents[place_in_inputs], model.observations.scales[place_in_inputs]
-        )
+        item = item_of_row(model.rows, row)
+        return () if item is None else model.curves(model.latents[item], model.scales_of(row))
+
+
+def space_names(folder: Folder) -> tuple[str, ...]:
+    """Names of a folder's latent spaces, by rank."""
+    found = [n.split("/")[1] for n in folder.names("spaces/") if n.endswith("/space.json")]
+    rank = {name: folder.json(f"spaces/{name}/space.json").get("rank", 0) for name in found}
+    return tuple(sorted(found, key=lambda name: (rank[name], name)))
 
 
 class LatentSpace:
@@ -165,6 +179,7 @@ class LatentSpace:
             np.asarray(self._about["scaling"]["spread"]),
         )
         self._projections: dict[str, Projection] = {}
+        self._limits: dict[bytes, float] = {}
 
     def _file(self, name: str) -> str:
         return f"spaces/{self.name}/{name}"
@@ -233,12 +248,14 @@ class LatentSpace:
             offsets=folder.array(base + "offsets.npy"),
             extent=tuple(about["extent"]),
         )
+        own = base + "projector.safetensors"
         return Projection(
             name,
             folder.array(base + "coordinates.npy"),
             drawing,
             about["settings"],
             self.metrics.get("maps", {}).get(name, {}),
+            read_projector(folder.file(own)) if own in folder else None,
         )
 
     def similar(
@@ -312,6 +329,38 @@ class LatentSpace:
     def project(
         self, latents: NDArray[np.floating], projection: str | None = None
     ) -> NDArray[np.float32]:
-        """Place points (L, K) on a map at the median of their three nearest sources' places."""
-        known = self.projection(projection).coordinates[self.present]
-        return place(self.z, known, self.scaling.apply(latents))
+        """Place points (L, K) on a map: by its own projector, or at the median of the places of
+        their three nearest sources, which also places points that lack a block (NaN).
+        """
+        here = self.projection(projection)
+        placed = place(self.z, here.coordinates[self.present], self.scaling.apply(latents))
+        if here.projector is None:
+            return placed
+        return np.where(
+            np.isfinite(latents).all(axis=1)[:, None], project(here.projector, latents), placed
+        )
+
+    def outside(self, latents: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Tell which points (L, K) lie farther from every source than sources do, (L,).
+
+        The limit is the 99th percentile of the distance to the nearest other source, over random
+        sources. NaN latents are left out of both; a point of NaN alone is outside.
+        """
+        z = self.scaling.apply(latents)
+        found = np.ones(len(z), bool)
+        for used, rows in by_missing(z):
+            if used.any():
+                _, distance = nearest_neighbors(self.z[:, used], 1, z[rows][:, used])
+                found[rows] = distance[:, 0] > self._farthest(used)
+        return found
+
+    def _farthest(self, used: NDArray[np.bool_]) -> float:
+        """Return the limit of `outside` for some of the latents, measured once."""
+        key = used.tobytes()
+        if key not in self._limits:
+            count = min(FEW_ASKED if len(self.z) > MANY_SOURCES else ASKED, len(self.z))
+            asked = np.random.default_rng(0).choice(len(self.z), count, replace=False)
+            known = self.z[:, used]
+            _, distance = nearest_neighbors(known, 2, known[asked])
+            self._limits[key] = float(np.percentile(distance[:, -1], OUTSIDE_PERCENTILE))
+        return self._limits[key]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import resources
@@ -26,8 +26,10 @@ from latent_core.bundle import (
     write_stage,
 )
 from latent_core.config import BuildSettings, MapSettings, SplitSettings, read_settings
+from latent_core.encoding import Weights, save_weights
 from latent_core.errors import LatentError
 from latent_core.figures import evaluate_space
+from latent_core.latent_space import space_names
 from latent_core.modalities import load_modality
 from latent_core.modalities.xp_operator import DERIVED, coefficients_from_sampled
 from latent_core.products import (
@@ -53,6 +55,7 @@ def build(
     out: Path,
     *,
     config: Path | None = None,
+    weights: Mapping[str, Weights] | None = None,
     overwrite: bool = False,
     report: Report = silent,
 ) -> Path:
@@ -73,7 +76,7 @@ def build(
     refuse_existing(out, overwrite=overwrite)
     try:
         with disk_errors(out):
-            folder = start(growing, source, text, report)
+            folder = start(growing, source, text, weights or {}, report)
             run(folder, settings, report)
             replace_folder(growing, out)
     except LatentError:
@@ -106,9 +109,15 @@ def _settings(source: Folder, config: Path | None) -> tuple[str, BuildSettings]:
     return text, replace(settings, models=kept, spaces=spaces)
 
 
-def start(growing: Path, source: Folder, text: str, report: Report = silent) -> Folder:
+def start(
+    growing: Path,
+    source: Folder,
+    text: str,
+    weights: Mapping[str, Weights],
+    report: Report = silent,
+) -> Folder:
     """Take up an interrupted build of the same survey, or copy the survey into a new one."""
-    if (growing / "manifest.json").is_file():
+    if (growing / "manifest.json").is_file() and not weights:
         folder = Folder.open(growing, "bundle")
         if folder.stage("create") == _origin(source):
             _store_settings(folder, text)
@@ -123,12 +132,15 @@ def start(growing: Path, source: Folder, text: str, report: Report = silent) -> 
     # a stage of its own, so that other settings do not make the copied survey look new
     chosen = StageWriter(growing, "settings")
     chosen.save_text(SETTINGS, text)
+    brought = StageWriter(growing, "weights")
+    for name, given in weights.items():
+        save_weights(brought, f"weights/{name}", given)
     manifest = replace(
         source.manifest,
         kind="bundle",
         code_version=__version__,
         stages={"create": _origin(source)},
-        files={**writer.records, **chosen.records},
+        files={**writer.records, **chosen.records, **brought.records},
     )
     write_manifest(growing, manifest)
     return Folder.open(growing, "bundle")
@@ -213,8 +225,10 @@ def run_stage(bundle: Path, stage: str, report: Report = silent) -> tuple[str, .
 def _imported_stage(folder: Folder, stage: str) -> tuple[str, ...]:
     if stage != "evaluate":
         raise LatentError(f"{folder.path} holds imported latents: there is nothing to {stage}")
-    evaluate_space(folder, SplitSettings(), IMPORTED, force=True)
-    return (IMPORTED,)
+    spaces = space_names(folder)
+    for name in spaces:
+        evaluate_space(folder, SplitSettings(), name, force=True)
+    return spaces
 
 
 def import_table(

@@ -9,14 +9,20 @@ nearest neighbors' places, which depends on no other new row (unlike `umap.trans
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_core.bundle import StageWriter
 from latent_core.config import MapSettings
 from latent_core.similarity import nearest_neighbors
+
+if TYPE_CHECKING:
+    from latent_core.models.projector import Projector
 
 GRID = 256
 PLACING_NEIGHBORS = 3
@@ -40,13 +46,17 @@ class DrawingCopy:
 
 @dataclass(frozen=True)
 class Projection:
-    """A map: `coordinates` (N, 2) in catalog order, NaN where a source has no latents."""
+    """A map: `coordinates` (N, 2) in catalog order, NaN where a source has no latents.
+
+    A parametric map brings the `projector` that made it.
+    """
 
     name: str
     coordinates: Floats
     drawing: DrawingCopy
     settings: dict[str, Any]
     quality: dict[str, Any]
+    projector: Projector | None = None
 
 
 def umap_coordinates(
@@ -90,9 +100,56 @@ def _principal_axes(z: NDArray[np.floating]) -> Floats:
 
 
 def place(known_z: NDArray[np.floating], known_xy: Floats, new_z: NDArray[np.floating]) -> Floats:
-    """Place new rows on a map: the median place of their three nearest known rows."""
-    items, _ = nearest_neighbors(known_z, PLACING_NEIGHBORS, new_z)
-    return np.asarray(np.median(known_xy[items], axis=1), np.float32)
+    """Place new rows (L, K) on a map: the median place of their three nearest known rows.
+
+    Latents that are NaN are left out of the comparison; a row without any gives NaN.
+    """
+    placed = np.full((len(new_z), 2), np.nan, np.float32)
+    for used, rows in by_missing(new_z):
+        if used.any():
+            items, _ = nearest_neighbors(known_z[:, used], PLACING_NEIGHBORS, new_z[rows][:, used])
+            placed[rows] = np.median(known_xy[items], axis=1)
+    return placed
+
+
+def by_missing(
+    z: NDArray[np.floating],
+) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
+    """Yield which latents are finite (K,), and the rows of which just those are."""
+    patterns, which = np.unique(np.isfinite(z), axis=0, return_inverse=True)
+    for number, used in enumerate(patterns):
+        yield used, np.flatnonzero(which == number)
+
+
+def project(network: Projector, latents: NDArray[np.floating]) -> Floats:
+    """Run a parametric map over raw latents, (L, K) -> (L, 2); NaN where one is missing."""
+    import torch
+
+    placed = np.full((len(latents), 2), np.nan, np.float32)
+    whole = np.isfinite(latents).all(axis=1)
+    with torch.inference_mode():
+        placed[whole] = network(torch.from_numpy(np.array(latents[whole], np.float32))).numpy()
+    return placed
+
+
+def save_projector(writer: StageWriter, name: str, network: Projector) -> None:
+    """Write a projector's weights as `name`, safetensors."""
+    from safetensors.torch import save_file
+
+    save_file({n: t.contiguous() for n, t in network.state_dict().items()}, writer.path(name))
+    writer.add(name)
+
+
+def read_projector(file: Path) -> Projector:
+    """Read what `save_projector` wrote."""
+    from safetensors.torch import load_file
+
+    from latent_core.models.projector import Projector
+
+    state = load_file(file)
+    network = Projector(state["body.0.weight"].shape[1])
+    network.load_state_dict(state)
+    return network.eval()
 
 
 def extent_of(x: Floats, y: Floats) -> tuple[float, float, float, float]:

@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from latent_core.bundle import Folder, StageWriter, sha256_of, write_stage
 from latent_core.config import BuildSettings, MapSettings, ModelSettings
 from latent_core.encoding import (
+    Weights,
     encode,
     load_observations,
     read_network,
-    save_model,
     save_observations,
+    save_weights,
 )
 from latent_core.errors import LatentError
 from latent_core.modalities import Constants, load_modality
@@ -71,7 +72,7 @@ def prepare(folder: Folder, settings: BuildSettings, name: str, *, force: bool =
     """Turn a raw product into model input (stage `inputs/<name>`); False where it is fresh."""
     model = settings.models[name]
     modality = load_modality(model.modality)
-    record = made_from(folder, ("create",), [asdict(settings.split), _weights_hash(model)])
+    record = made_from(folder, ("create",), [asdict(settings.split), _weights_hash(folder, model)])
     if not force and is_fresh(folder, f"inputs/{name}", record):
         return False
     product = _product(folder, modality.product)
@@ -99,19 +100,23 @@ def _constants(
 ) -> Constants:
     """Take the constants of shipped weights, or fit them on the training split."""
     if model.weights:
-        return read_network(*_shipped(model))[1]
+        return read_network(*_given(folder, model))[1]
     side = split_of(folder.catalog.source_id, settings.split)
     return load_modality(model.modality).fit(product, folder.catalog, side == TRAIN)
 
 
-def _weights_hash(model: ModelSettings) -> str:
-    """Name the bytes of shipped weights, so that new ones make a stage stale; "" for none."""
-    return sha256_of(_shipped(model)[0]) if model.weights else ""
+def _weights_hash(folder: Folder, model: ModelSettings) -> str:
+    """Name the bytes of given weights, so that new ones make a stage stale; "" for none."""
+    return sha256_of(_given(folder, model)[0]) if model.weights else ""
 
 
-def _shipped(model: ModelSettings) -> tuple[Path, dict[str, Any]]:
+def _given(folder: Folder, model: ModelSettings) -> tuple[Path, dict[str, Any]]:
+    """Return weights that are taken instead of training: the bundle's own, or shipped ones."""
     from latent_core.modalities.xp_operator import shipped
 
+    own = f"weights/{model.weights}"
+    if f"{own}/model.safetensors" in folder:
+        return folder.file(f"{own}/model.safetensors"), folder.json(f"{own}/model.json")
     base = shipped(model.weights)
     if not (base / "model.json").is_file():
         raise LatentError(
@@ -130,7 +135,7 @@ def train_model(
 ) -> bool:
     """Train a model or take shipped weights (stage `train/<name>`); False where it is fresh."""
     model = settings.models[name]
-    record = made_from(folder, (f"inputs/{name}",), [asdict(model), _weights_hash(model)])
+    record = made_from(folder, (f"inputs/{name}",), [asdict(model), _weights_hash(folder, model)])
     if not force and is_fresh(folder, f"train/{name}", record):
         return False
     observations = load_observations(folder, name)
@@ -138,7 +143,7 @@ def train_model(
     side = split_of(folder.catalog.source_id[observations.rows], settings.split)
     history = []
     if model.weights:
-        weights, about = _shipped(model)
+        weights, about = _given(folder, model)
         network, _ = read_network(weights, about)
     else:
         network = _seeded(model)
@@ -152,7 +157,7 @@ def train_model(
             progress=lambda done, total, text: report(f"train {name}", done, total, text),
         )
     with write_stage(folder, f"train/{name}", record) as writer:
-        save_model(writer, name, network, constants, about)
+        save_weights(writer, f"models/{name}", Weights(network, constants, about))
         writer.save_text(f"models/{name}/history.csv", history_csv(history))
     return True
 

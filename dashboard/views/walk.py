@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import panel as pn
@@ -17,26 +16,10 @@ from dashboard.limits import within
 from dashboard.markup import fact, facts, html_pane, sentence
 from dashboard.state import ExplorerState
 from latent_core import LatentSpace
-from latent_core.similarity import nearest_neighbors
 
 PAUSE_MS = 40
 NO_PRESET = "class median ..."
 NO_MODEL = "This bundle has no model: nothing can be decoded, but the nearest star is real."
-_SAMPLE, _SAMPLE_OF_LARGE, _LARGE = 2000, 200, 200_000
-_limits: WeakKeyDictionary[LatentSpace, float] = WeakKeyDictionary()
-
-
-def training_limit(space: LatentSpace) -> float:
-    """Return the 99th percentile of nearest-neighbor distances of random members, measured once.
-
-    A point farther than this from every star lies outside the training data.
-    """
-    if space not in _limits:
-        count = min(_SAMPLE_OF_LARGE if len(space.z) > _LARGE else _SAMPLE, len(space.z))
-        sample = np.random.default_rng(0).choice(len(space.z), count, replace=False)
-        _, distance = nearest_neighbors(space.z, 2, space.z[sample])
-        _limits[space] = float(np.percentile(distance[:, -1], 99))
-    return _limits[space]
 
 
 def latent_ranges(space: LatentSpace) -> NDArray[np.float64]:
@@ -219,7 +202,7 @@ class WalkView(LazyView):
         hits = space.similar_to(self.latents, 1)
         self._nearest_row = int(hits["row"].iloc[0])
         source_id, distance = int(hits["source_id"].iloc[0]), float(hits["distance"].iloc[0])
-        outside = distance > training_limit(space)
+        outside = bool(space.outside(self.latents[None])[0])
         text = f"Nearest star: {source_id}, at distance {distance:.2f}."
         parts = [sentence(text)]
         if outside:

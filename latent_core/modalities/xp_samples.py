@@ -22,7 +22,8 @@ class XpSamplesModality(Modality):
     """Internally calibrated fluxes, BP then RP, over the 0.995 quantile of all of them.
 
     One factor scales both bands, so that their ratio (the colour) survives; errors are divided
-    too and serve as likelihood weights only. Errors are propagated without correlations.
+    too and serve as likelihood weights only: a sample without an error has no weight, and a
+    source without any is encoded but never trained on. Errors are propagated without correlations.
     """
 
     name = "xp_samples"
@@ -35,18 +36,19 @@ class XpSamplesModality(Modality):
         assert isinstance(product, XpCoefficients)  # noqa: S101 - the registry pairs them
         flux, error = sampled_flux(product.values, product.errors)
         scale = np.quantile(flux, SCALE_QUANTILE, axis=1)
-        finite = np.isfinite(flux).all(axis=1) & np.isfinite(error).all(axis=1)
-        usable = np.asarray(finite & (scale > 0) & (error > 0).all(axis=1))
-        finite = np.asarray(finite)
+        finite = np.asarray(np.isfinite(flux).all(axis=1))
+        usable = np.asarray(finite & (scale > 0))
         rows = np.asarray(product.rows, np.int64)
         factor = scale[usable, None]
         x = (flux[usable] / factor).astype(np.float32)
+        error = (error[usable] / factor).astype(np.float32)
+        weighed = np.isfinite(error) & (error > 0)
         return Observations(
             rows=rows[usable],
             arrays={
                 "x": x,
-                "error": (error[usable] / factor).astype(np.float32),
-                "mask": np.ones(x.shape, bool),
+                "error": np.where(weighed, error, 1).astype(np.float32),
+                "mask": weighed,
             },
             scales=factor,
             rejected=tuple((int(rows[i]), _why(finite[i])) for i in np.flatnonzero(~usable)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -16,47 +15,19 @@ from latent_core.encoding import encode
 from latent_core.modalities import load_modality
 from latent_core.modalities.xp_operator import coefficients_from_sampled, load_operator
 from latent_core.modalities.xp_samples import CLIP, sampled_flux
-from latent_core.models import make_model
+from latent_core.models.published import released_vae
 from latent_core.products import EpochPhotometry, XpCoefficients, load_product
 from latent_core.surveys.gaia_files import ingest
 
 pytestmark = pytest.mark.real
 
 RELEASE = "published/huijse-2025-release"
-XP_LAYERS = {
-    r"encoder\.nnet\.nnet\.5": "head",
-    r"encoder\.nnet\.nnet": "encoder",
-    r"decoder\.nnet\.nnet\.5": "out",
-    r"decoder\.nnet\.nnet": "decoder",
-}
-DMDT_LAYERS = {r"encoder\.4": "head", r"decoder\.2": "out"}
-FOLDED_LAYERS = {
-    r"encoder\.rnn": "recurrent",
-    r"encoder\.attention": "attention",
-    r"encoder\.latent": "head",
-    r"decoder\.layers\.4": "out",
-    r"decoder\.layers": "decoder",
-    r"decoder_variance\.nnet\.2\.fc": "noise.2",
-    r"decoder_variance\.nnet\.3": "noise.4",
-    r"decoder_variance\.nnet": "noise",
-}
 AS_RELEASED = {"as_released": np.array(1.0)}
-COMMON = {r"\.fc1\.": ".first.", r"\.fc2\.": ".second."}
 
 
-def released(shared: Path, which: str, kind: str, layers: dict[str, str]):
+def released(shared: Path, which: str):
     """Load a released checkpoint into our class."""
-    file = next((shared / RELEASE).glob(f"AE_{which}_*.ckpt"))
-    saved = torch.load(file, map_location="cpu", weights_only=True)
-    network = make_model(kind)
-    state = {}
-    for name, tensor in saved.items():
-        for old, new in {**layers, **COMMON}.items():
-            name = re.sub(("^" if not old.startswith(r"\.") else "") + old, new, name)
-        if name in network.state_dict():
-            state[name] = tensor
-    network.load_state_dict(state)
-    return network.eval()
+    return released_vae(which, next((shared / RELEASE).glob(f"AE_{which}_*.ckpt")))
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +87,7 @@ def test_xp_latents(shared):
     product = XpCoefficients(np.arange(len(table)), values, errors)
     modality = load_modality("xp_samples")
     given = modality.preprocess(product, Catalog(table[["source_id"]]), {})
-    means, _ = encode(released(shared, "xp", "residual", XP_LAYERS), given.arrays)
+    means, _ = encode(released(shared, "xp"), given.arrays)
     expected = table[[f"expected_latent_mu_{i}" for i in range(5)]].to_numpy()
     assert len(given) == len(table)
     assert np.abs(means - expected).max() < 1e-5
@@ -125,7 +96,7 @@ def test_xp_latents(shared):
 def test_dmdt_latents(shared, curves):
     table, product, catalog = curves
     given = load_modality("dmdt").preprocess(product, catalog, AS_RELEASED)
-    means, _ = encode(released(shared, "dmdt", "dmdt", DMDT_LAYERS), given.arrays)
+    means, _ = encode(released(shared, "dmdt"), given.arrays)
     expected = table[[f"latent_mu_{i}" for i in range(10, 15)]].to_numpy()[given.rows]
     assert len(given) == len(table)
     assert np.abs(means - expected).max() < 2e-3
@@ -142,12 +113,12 @@ def folded_misfits(network, curves):
 
 
 def test_folded_latents(shared, curves):
-    worst = folded_misfits(released(shared, "fold", "folded", FOLDED_LAYERS), curves)
+    worst = folded_misfits(released(shared, "fold"), curves)
     assert (worst < 2e-3).mean() >= 0.95, np.sort(worst)[-20:]
 
 
 def test_folded_latents_differ_by_rounding_only(shared, curves):
-    network = released(shared, "fold", "folded", FOLDED_LAYERS)
+    network = released(shared, "fold")
     network.recurrent = AsOnGpu(network.recurrent).eval()
     worst = folded_misfits(network, curves)
     assert np.median(worst) < 2e-5
