@@ -32,6 +32,7 @@ class ModelSettings:
     """One model: which network on which modality, its sizes, its training.
 
     `weights` names a shipped folder of trained weights that is taken instead of training.
+    `preparation` names how the modality prepares its input (`Modality.preparations`).
     """
 
     modality: str
@@ -39,6 +40,7 @@ class ModelSettings:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     weights: str = ""
+    preparation: str = "release"
 
 
 @dataclass(frozen=True)
