@@ -93,10 +93,13 @@ def train(
 
     `arrays` are the model's inputs, (M, ...), `side` (M,). With a `checkpoint` file, an
     interrupted run goes on where it was and ends in the same weights. Returns the history.
-    Raises LatentError where a split is empty or the loss is not finite.
+    Raises LatentError where a split is empty or the loss is not finite. A network without
+    parameters is left as it is: its history is empty.
     """
     import torch
 
+    if not any(True for _ in network.parameters()):
+        return []
     rows = {name: np.flatnonzero(side == s) for s, name in enumerate(SPLIT_NAMES)}
     if len(rows["train"]) < 2 or not len(rows["validation"]):
         raise LatentError(
