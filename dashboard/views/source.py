@@ -25,6 +25,7 @@ from dashboard.markup import (
 )
 from dashboard.state import ExplorerState
 from latent_core.catalog import SOURCE_ID, Column
+from latent_core.surveys.spurious import SENTENCE, SPURIOUS
 
 FIRST = (
     "macro_class",
@@ -57,6 +58,7 @@ _MISSING = {
     "xp_samples": "no XP spectrum for this source",
     "folded": "no epoch photometry for this source",
     "dmdt": "no epoch photometry for this source",
+    "cycle": "no epoch photometry for this source",
 }
 NO_MODEL = "This bundle holds imported latents and no model: nothing can be decoded."
 
@@ -176,6 +178,9 @@ class SourceView(LazyView):
         if others:
             more = facts(fact_pairs(record, [describe(n) for n in others]))
             parts.append(folded_away(f"{len(others)} more columns", more))
+        spurious = record.get(SPURIOUS)
+        if not is_missing(spurious) and spurious:
+            parts.append(sentence(SENTENCE))
         if not bundle.simulated:
             parts.append(f"<p>{links(outside_links(source_id, *_position(record)))}</p>")
         self.facts.object = "".join(parts)
