@@ -138,6 +138,15 @@ def test_known_coordinates_pass_unchanged_and_are_not_trained():
     assert train(model, given, side, TrainingSettings(epochs=3)) == []
 
 
+def test_with_columns_a_histogram_decodes_to_distributions():
+    model = make_model("dmdt", **SMALL["dmdt"], columns=10).eval()
+    with torch.no_grad():
+        cells = model.decode(torch.randn(4, 5)).mean.reshape(4, 20, 10)
+    torch.testing.assert_close(cells.sum(dim=1), torch.ones(4, 10))
+    with pytest.raises(ValueError, match="columns"):
+        make_model("dmdt", columns=7)
+
+
 def test_a_folded_curve_wants_phases():
     with pytest.raises(ValueError, match="phases"):
         network("folded").decode(torch.zeros(1, 5))
