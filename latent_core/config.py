@@ -13,7 +13,11 @@ from latent_core.errors import InputError
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How one model is trained; the recipe a config states is the recipe that runs."""
+    """How one model is trained; the recipe a config states is the recipe that runs.
+
+    `thin` leaves out points of light curves while training: of each curve, in each step, a random
+    share of up to `thin`. It is for models of points (with a phase each), and for small samples.
+    """
 
     epochs: int = 100
     batch: int = 512
@@ -25,6 +29,7 @@ class TrainingSettings:
     patience: int = 20
     clip: float = 10.0
     seed: int = 1234
+    thin: float = 0.0
 
 
 @dataclass(frozen=True)

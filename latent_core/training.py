@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION, TEST = 0, 1, 2
 SPLIT_NAMES = ("train", "validation", "test")
 WARM_UP = 0.05
+FEWEST_POINTS = 5
 CHECKPOINT_SECONDS = 5.0
 Progress = Callable[[int, int, str], None]
 
@@ -183,7 +184,10 @@ def _one_epoch(
         for group in run.optimizer.param_groups:
             group["lr"] = rate
         part = order[step * batch : (step + 1) * batch]
-        loss = run.network.loss({n: t[part] for n, t in data.items()}, settings.beta)
+        given = {n: t[part] for n, t in data.items()}
+        if settings.thin and "phase" in given:
+            given = thinned(given, settings.thin)
+        loss = run.network.loss(given, settings.beta)
         run.optimizer.zero_grad()
         loss.total.backward()
         torch.nn.utils.clip_grad_norm_(run.network.parameters(), settings.clip)
@@ -201,6 +205,23 @@ def _one_epoch(
         validation_divergence=float(checked[2]),
         learning_rate=rate,
     )
+
+
+def thinned(batch: Mapping[str, torch.Tensor], most: float) -> dict[str, torch.Tensor]:
+    """Leave out points of curves, arrays (B, P), at random: of each a share of 0 to `most`.
+
+    Points that stay keep their order and stand first; a curve that would be left with fewer than
+    FEWEST_POINTS stays whole. A curve seen through other epochs is the same source, which says
+    more to a network than seeing the same epochs again.
+    """
+    import torch
+
+    mask = batch["mask"]
+    kept = mask & (torch.rand(mask.shape) >= torch.rand(len(mask), 1) * most)
+    kept = torch.where(kept.sum(dim=1, keepdim=True) < FEWEST_POINTS, mask, kept)
+    order = torch.argsort((~kept).int(), dim=1, stable=True)
+    moved = {n: t.gather(1, order) for n, t in {**batch, "mask": kept}.items()}
+    return {n: t * moved["mask"] for n, t in moved.items()}
 
 
 def validation_loss(
