@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from latent_core.bundle import Folder
-from latent_core.catalog import RowIndex
+from latent_core.catalog import Catalog, Column, RowIndex
+from latent_core.derived import with_derived
 from latent_core.errors import FolderError, InputError, UnknownSourceError
 from latent_core.modalities import modality_names
 from latent_core.products import PRODUCTS, Product, item_of_row, load_product, product_names
@@ -70,10 +71,23 @@ class Bundle:
         """Whether its sources are simulated; every picture of them must say so."""
         return self.folder.manifest.simulated
 
+    @cached_property
+    def _described(self) -> Catalog:
+        return with_derived(self.folder)
+
     @property
     def catalog(self) -> pd.DataFrame:
-        """The catalog's frame, one row a source."""
-        return self.folder.catalog.frame
+        """The catalog's frame with the derived columns behind its own, one row a source."""
+        return self._described.frame
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """How the columns of `catalog` are named, measured and shown."""
+        return self._described.columns
+
+    def column(self, name: str) -> Column:
+        """Describe a column of `catalog`; KeyError where it has none of that name."""
+        return self._described.column(name)
 
     @cached_property
     def _rows(self) -> RowIndex:

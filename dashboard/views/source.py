@@ -172,7 +172,7 @@ class SourceView(LazyView):
         first, others = split_columns(
             [str(n) for n in self.state.frame.columns], self.class_column
         )
-        describe = bundle.folder.catalog.column
+        describe = bundle.column
         parts = [facts(fact_pairs(record, [describe(n) for n in first]))]
         if others:
             more = facts(fact_pairs(record, [describe(n) for n in others]))

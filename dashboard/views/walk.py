@@ -224,7 +224,7 @@ class WalkView(LazyView):
     def _star_facts(self, row: int) -> list[tuple[str, str]]:
         wanted = (self.class_column, self.magnitude_column, "bp_rp", "period_d", "amplitude")
         names = [n for n in (*wanted, "teff", "logg", "fe_h", "alpha_m") if n in self.state.frame]
-        describe = self.state.bundle.folder.catalog.column
+        describe = self.state.bundle.column
         record = self.record(row)
         return [(describe(n).label or n, fact(record, describe(n))) for n in names if n]
 
