@@ -119,13 +119,13 @@ def describe_column(bundle: Bundle, space: str, name: str) -> Column:
     """Describe a catalog column or a latent."""
     if name in bundle.space(space).latent_names:
         return Column(name, description="latent")
-    return bundle.folder.catalog.column(name)
+    return bundle.column(name)
 
 
 @lru_cache(maxsize=256)
 def colour_choices(bundle: Bundle, space: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return what a map may be coloured by: titles of groups with names; ids never."""
-    columns, frame = bundle.folder.catalog.columns, bundle.catalog
+    columns, frame = bundle.columns, bundle.catalog
     classes = [c.name for c in columns if c.kind == "flag"]
     few = [
         c.name for c in columns if c.kind == "category" and frame[c.name].nunique() <= MOST_CLASSES

@@ -76,7 +76,7 @@ def to_votable(bundle: Bundle, mask: NDArray[np.bool_], now: datetime | None = N
 
 
 def _column(bundle: Bundle, name: str) -> Column:
-    return bundle.folder.catalog.column(name)
+    return bundle.column(name)
 
 
 def _one_line(text: str) -> str:

@@ -71,7 +71,7 @@ class Pointer:
 
 def hover_text(state: ExplorerState, row: int) -> str:
     """Return the lines of a hover card: id, class, G and what the map is coloured by."""
-    columns = {column.name: column for column in state.bundle.folder.catalog.columns}
+    columns = {column.name: column for column in state.bundle.columns}
     bright = next((c.name for c in columns.values() if c.label == "G"), "")
     names = dict.fromkeys(n for n in (state.class_column, bright, state.colour_by) if n)
     lines = [f"Gaia DR3 {state.bundle.folder.catalog.source_id[row]}"]

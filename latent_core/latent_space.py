@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from latent_core.bundle import Folder
-from latent_core.catalog import RowIndex
+from latent_core.catalog import Catalog, Column, RowIndex
+from latent_core.derived import with_derived
 from latent_core.errors import FolderError, InputError, UnknownSourceError
 from latent_core.modalities import modality_names
 from latent_core.products import PRODUCTS, Product, item_of_row, load_product, product_names
@@ -70,10 +71,23 @@ class Bundle:
         """Whether its sources are simulated; every picture of them must say so."""
         return self.folder.manifest.simulated
 
+    @cached_property
+    def _described(self) -> Catalog:
+        return with_derived(self.folder)
+
     @property
     def catalog(self) -> pd.DataFrame:
-        """The catalog's frame, one row a source."""
-        return self.folder.catalog.frame
+        """The catalog's frame with the derived columns behind its own, one row a source."""
+        return self._described.frame
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """How the columns of `catalog` are named, measured and shown."""
+        return self._described.columns
+
+    def column(self, name: str) -> Column:
+        """Describe a column of `catalog`; KeyError where it has none of that name."""
+        return self._described.column(name)
 
     @cached_property
     def _rows(self) -> RowIndex:
@@ -278,26 +292,41 @@ class LatentSpace:
         self.refuse_without_latents(row)
         allowed = np.ones(len(self.latents), bool) if where is None else where.copy()
         allowed[row] = False
-        query = self.scaling.apply(self.latents[row])
-        return self.table(
-            self.index.search(query, k, where=allowed[self.present], weights=weights)
-        )
+        return self.similar_to(self.latents[row], k, where=allowed, weights=weights)
 
     def similar_to(
-        self, latents: NDArray[np.floating], k: int = 10, *, where: NDArray[np.bool_] | None = None
+        self,
+        latents: NDArray[np.floating],
+        k: int = 10,
+        *,
+        where: NDArray[np.bool_] | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> pd.DataFrame:
-        """Return the k sources nearest to a point (K,) of the space, as `similar` does."""
+        """Return the k sources nearest to a point (K,) of the space, as `similar` does.
+
+        A block with a NaN does not count, and its distances are NaN.
+        """
+        z = self.scaling.apply(latents)
+        missing = [n for n, part in self.blocks.items() if not np.isfinite(z[part]).all()]
+        counted = {**(weights or {}), **dict.fromkeys(missing, 0.0)}
         allowed = None if where is None else where[self.present]
-        return self.table(self.index.search(self.scaling.apply(latents), k, where=allowed))
+        hits = self.table(
+            self.index.search(np.nan_to_num(z), k, where=allowed, weights=counted or None)
+        )
+        return hits.assign(**{f"distance_{name}": np.nan for name in missing})
 
     def refuse_without_latents(self, row: int) -> None:
-        """Raise InputError where a catalog row has no place in this space."""
-        if not np.isfinite(self.latents[row]).all():
+        """Raise InputError where a catalog row has no block of this space."""
+        if not self.known_blocks(self.latents[row]):
             source_id = self.bundle.folder.catalog.source_id[row]
             raise InputError(
                 f"source {source_id} has no latents in space {self.name!r}",
-                remedy="it lacks a modality of this space, choose another space",
+                remedy="it lacks every modality of this space, choose another space",
             )
+
+    def known_blocks(self, latents: NDArray[np.floating]) -> tuple[str, ...]:
+        """Names of the blocks that a point (K,) has; one with a NaN is missing."""
+        return tuple(n for n, part in self.blocks.items() if np.isfinite(latents[part]).all())
 
     def table(self, hits: Hits) -> pd.DataFrame:
         """Turn hits into a table of catalog rows and exact ids."""

@@ -154,7 +154,7 @@ class SelectionView(LazyView):
         if self.class_column:
             shares = class_shares(class_texts(frame[self.class_column]), mask)
             parts.append(class_table(shares))
-        columns = numeric_columns(frame, self.state.bundle.folder.catalog.columns)
+        columns = numeric_columns(frame, self.state.bundle.columns)
         parts.append(column_table(frame, columns, mask))
         return "<p></p>".join(parts)
 
@@ -172,7 +172,7 @@ class SelectionView(LazyView):
         shown = member_frame(self.state.frame, self._listed, names)
         note = f"first {len(self._listed):,} of {int(mask.sum()):,} members"
         self.members_note.object = heading("Members", note)
-        describe = self.state.bundle.folder.catalog.column
+        describe = self.state.bundle.column
         self.members.param.update(
             value=shown,
             titles={name: describe(name).label or name for name in shown.columns},

@@ -128,8 +128,8 @@ def _grid(cells: NDArray, constants: Constants) -> Grid:
         z=np.asarray(cells, np.float64).reshape(len(dm_edges) - 1, len(dt_edges) - 1).T,
         x_label="time difference",
         x_unit="d",
-        y_label="magnitude difference" if dm_edges[0] < 0 else "|magnitude difference|",
-        y_unit="sd of the curve",
+        y_label="dm" if dm_edges[0] < 0 else "|dm|",
+        y_unit="sd",
         z_label="share of pairs",
     )
 

@@ -77,7 +77,7 @@ class XpSamplesModality(Modality):
         constants: Constants,
     ) -> tuple[Curve | Grid, ...]:
         """Return BP and RP in e-/s, or relative to the bright end where no scale is given."""
-        relative = "of the rms flux" if _by_rms(constants) else "of the 99.5 % flux"
+        relative = "of its rms" if _by_rms(constants) else "of its 99.5 %"
         factor, unit = (1.0, relative) if scales is None else (scales[0], "e-/s")
         mean, sigma = np.asarray(mean) * factor, np.asarray(sigma) * factor
         return _curves(mean, sigma, unit, _clip(constants))
@@ -142,7 +142,7 @@ def _curves(flux: NDArray, error: NDArray, unit: str, clip: slice) -> tuple[Curv
             y_error=np.asarray(error[i * half : (i + 1) * half], np.float64),
             x_label="wavelength",
             x_unit="nm",
-            y_label="internally calibrated flux",
+            y_label="XP flux",
             y_unit=unit,
         )
         for i, band in enumerate(BANDS)
