@@ -118,7 +118,7 @@ def main(config: Path = CONFIG) -> None:
         survey = ingest([SHARED / "epoch_photometry_real.parquet"], Path(place) / "real.survey")
         source = Folder.open(survey.path, "survey")
         text = config.read_text(encoding="utf-8")
-        folder = pipeline.start(Path(place) / "real.bundle", source, text, {})
+        folder = pipeline.start(Path(place) / "real.bundle", source, text)
         ours, side = trained_here(folder, config)
         theirs = {**released(folder), "cycle": ours["cycle"]}
         frame = folder.catalog.frame
