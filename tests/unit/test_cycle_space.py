@@ -8,6 +8,7 @@ import pytest
 from latent_core import Bundle, pipeline, stages
 from latent_core.bundle import Folder
 from latent_core.config import read_settings
+from latent_core.figures import evaluate_space
 from latent_core.modalities import Curve
 from latent_core.surveys.simulated import simulate
 
@@ -41,6 +42,7 @@ def bundle(tmp_path_factory) -> Bundle:
         stages.train_model(growing, settings, name)
         stages.encode_sources(growing, name)
     stages.join_space(growing, settings, "both")
+    evaluate_space(growing, settings.split, "both")
     return Bundle.open(built)
 
 
@@ -78,6 +80,12 @@ def test_decoding_them_gives_a_sine_of_that_amplitude(bundle):
     assert np.ptp(sine.y) / 2 == pytest.approx(10 ** space.latents[row, 6], rel=1e-3)
     (fitted,) = bundle.observed(row, "cycle")
     np.testing.assert_allclose(fitted.y, sine.y, rtol=1e-6)
+
+
+def test_nothing_is_lost_of_known_coordinates(bundle):
+    figures = bundle.space("both").metrics["reconstruction"]["cycle"]["test"]["errors"]
+    assert figures["sources"] > 5
+    assert figures["p84"] == 0
 
 
 def test_the_model_remembers_its_preparation_and_was_not_trained(bundle):
