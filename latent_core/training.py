@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION, TEST = 0, 1, 2
 SPLIT_NAMES = ("train", "validation", "test")
 WARM_UP = 0.05
-FEWEST_POINTS = 5
 CHECKPOINT_SECONDS = 5.0
 Progress = Callable[[int, int, str], None]
 
@@ -211,10 +210,12 @@ def thinned(batch: Mapping[str, torch.Tensor], most: float) -> dict[str, torch.T
     """Leave out points of curves, arrays (B, P), at random: of each a share of 0 to `most`.
 
     Points that stay keep their order and stand first; a curve that would be left with fewer than
-    FEWEST_POINTS stays whole. A curve seen through other epochs is the same source, which says
-    more to a network than seeing the same epochs again.
+    its modality takes stays whole. A curve seen at other epochs is the same source, which teaches
+    more than the same epochs again.
     """
     import torch
+
+    from latent_core.modalities.light_curves import FEWEST_POINTS
 
     mask = batch["mask"]
     kept = mask & (torch.rand(mask.shape) >= torch.rand(len(mask), 1) * most)
