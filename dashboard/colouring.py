@@ -194,7 +194,9 @@ def drawn_values(bundle: Bundle, space: str, projection: str, name: str) -> NDAr
 def default_colour(bundle: Bundle, space: str) -> str:
     """Return the column a map opens with: classes of variability, else classes, else a number."""
     groups = dict(colour_choices(bundle, space))
-    for wanted in ("macro_class", "best_class_name", "class_label", *groups.get("Classes", ())):
-        if wanted in groups.get("Classes", ()):
+    # what the program found itself is offered, but a map opens with what the survey says
+    classes = [n for n in groups.get("Classes", ()) if n in bundle.folder.catalog.frame]
+    for wanted in ("macro_class", "best_class_name", "class_label", *classes):
+        if wanted in classes:
             return wanted
     return next(iter(groups.values()))[0] if groups else ""

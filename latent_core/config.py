@@ -32,6 +32,8 @@ class ModelSettings:
     """One model: which network on which modality, its sizes, its training.
 
     `weights` names a shipped folder of trained weights that is taken instead of training.
+    `noise_draws` (0 or at least 2) is how often each source is encoded again with its own noise
+    added, to find what that noise does to its latents.
     """
 
     modality: str
@@ -39,6 +41,7 @@ class ModelSettings:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     weights: str = ""
+    noise_draws: int = 0
 
 
 @dataclass(frozen=True)

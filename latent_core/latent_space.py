@@ -32,6 +32,7 @@ from latent_core.similarity import (
     nearest_neighbors,
     read_index,
 )
+from latent_core.trust import Trust, judge, load_trust
 
 if TYPE_CHECKING:
     from latent_core.encoding import TrainedModel
@@ -50,6 +51,7 @@ class Bundle:
         self.folder = folder
         self._spaces: dict[str, LatentSpace] = {}
         self._models: dict[str, TrainedModel] = {}
+        self._trust: dict[str, Trust | None] = {}
 
     @classmethod
     def open(cls, path: Path | str) -> Bundle:
@@ -139,6 +141,24 @@ class Bundle:
             self._models[name] = load_model(self.folder, name)
         return self._models[name]
 
+    def trust(self, name: str) -> Trust | None:
+        """Return how far a model can be trusted on each source; None where it is not known."""
+        if name not in self._trust:
+            self._trust[name] = load_trust(self.folder, name)
+        return self._trust[name]
+
+    def outside_reasons(self, row: int) -> tuple[str, ...]:
+        """Say why a source is outside the training data of the models; () where it is not."""
+        reasons = []
+        for name in self.model_names:
+            known = self.trust(name)
+            item = None if known is None else item_of_row(known.rows, row)
+            if known is not None and item is not None:
+                one = slice(item, item + 1)
+                _, (why,) = judge(known.chi[one], known.distance[one], known.limits)
+                reasons += [f"{name}: {why}"] if why else []
+        return tuple(reasons)
+
     @cached_property
     def products(self) -> Mapping[str, Product]:
         """Raw products by name, memory-mapped."""
@@ -208,6 +228,37 @@ class LatentSpace:
         """Encoder sigma of each latent, (N, K); None where the space was imported without."""
         name = self._file("sigmas.npy")
         return self.bundle.folder.array(name) if name in self.bundle.folder else None
+
+    @cached_property
+    def noise_sigmas(self) -> NDArray[np.float32] | None:
+        """How far each source's own noise moves its latents, (N, K), one sigma.
+
+        NaN in blocks for which no noise was drawn; None where it was drawn for none.
+        """
+        name = self._file("noise_sigmas.npy")
+        return self.bundle.folder.array(name) if name in self.bundle.folder else None
+
+    def total_sigmas(self, row: int) -> NDArray[np.float64] | None:
+        """Return a catalog row's posterior and noise sigmas in quadrature, (K,).
+
+        Where no noise was drawn it is the posterior's alone; None for latents without sigmas.
+        """
+        if self.sigmas is None:
+            return None
+        posterior = np.asarray(self.sigmas[row], np.float64)
+        noise = 0.0 if self.noise_sigmas is None else np.nan_to_num(self.noise_sigmas[row])
+        return np.asarray(np.hypot(posterior, noise))
+
+    @cached_property
+    def dead(self) -> frozenset[str]:
+        """Names of the latents that carry nothing (see `activity`)."""
+        names: set[str] = set()
+        for block, model in self.models.items():
+            file = f"models/{model}/activity.json"
+            if file in self.bundle.folder:
+                of_block = self.latent_names[self.blocks[block]]
+                names |= {of_block[i] for i in self.bundle.folder.json(file)["dead"]}
+        return frozenset(names)
 
     @cached_property
     def present(self) -> NDArray[np.int64]:
