@@ -15,11 +15,19 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import latent_core
 from latent_core.config import ModelSettings, read_settings
+from latent_core.encoding import encode
 from latent_core.models import make_model
 from latent_core.models.vae import VAE
 from latent_core.training import TRAIN, VALIDATION, train
 
 COUNT = 20_480
+ENCODED: dict[str, dict[str, object]] = {
+    "scatter": {"size": 110, "body": "published"},
+    "residual": {},
+    "folded": {},
+    "dmdt": {},
+}
+POINTS = {"scatter": 110, "residual": 100, "folded": 45, "dmdt": 200}  # a G curve's usual length
 Batches = Callable[[], Iterable[Mapping[str, torch.Tensor]]]
 
 
@@ -93,6 +101,33 @@ def whole_training(model: ModelSettings, data: Mapping[str, torch.Tensor]) -> fl
     return settings.epochs * int((side == TRAIN).sum()) / seconds
 
 
+def feeding_share(model: ModelSettings, data: Mapping[str, torch.Tensor]) -> float:
+    """Return the percentage of an epoch that goes into shuffling and cutting batches."""
+    batch = model.training.batch
+    fixed = next(by_index(data, batch))
+    stepping = epoch_of(model, lambda: (fixed for _ in range(COUNT // batch)))
+    fed = epoch_of(model, lambda: by_index(data, batch))
+    stepping(), fed()
+    return 100 * (1 - cpu_time(stepping, 7) / cpu_time(fed, 7))
+
+
+def encode_rate(kind: str) -> tuple[float, float]:
+    """Return sources encoded a CPU second, and the GFlop/s of its matrix products."""
+    network = make_model(kind, **ENCODED[kind]).eval()
+    rng, points = np.random.default_rng(0), POINTS[kind]
+    count = COUNT // 10 if kind == "folded" else COUNT
+    arrays = {
+        "x": rng.random((count, points), np.float32),
+        "error": np.full((count, points), 0.1, np.float32),
+        "phase": np.sort(rng.random((count, points), np.float32), axis=1),
+        "mask": np.ones((count, points), bool),
+    }
+    with FlopCounterMode(display=False) as counter:
+        encode(network, {name: array[:64] for name, array in arrays.items()})
+    seconds = cpu_time(lambda: encode(network, arrays), 3)
+    return count / seconds, 1e-9 * counter.get_total_flops() / 64 * count / seconds
+
+
 def matmul_rate(rows: int, inner: int, columns: int) -> float:
     """Return GFlop/s of one matrix product on one thread."""
     a, b = torch.randn(rows, inner), torch.randn(inner, columns)
@@ -128,6 +163,13 @@ def main() -> None:
         Figure("its matrix products", achieved, flops, peak, "of a 2,048-square product"),
         Figure("its matrix products", achieved, flops, small, f"of {batch} x 128 x 128 products"),
     ]
+    share = feeding_share(model, data)
+    figures.append(Figure("shuffling and cutting batches", share, "% of an epoch", limit=20.0))
+    for kind in ENCODED:
+        sources, products = encode_rate(kind)
+        figures.append(Figure(f"encode, {kind}, {POINTS[kind]} points", sources, "sources/CPU s"))
+        said = "of a 2,048-square product"
+        figures.append(Figure(f"encode, {kind}: matrix products", products, flops, peak, said))
     report("training", figures)
 
 

@@ -13,6 +13,7 @@ from dashboard.markup import html_pane
 from latent_core.modalities import Curve, Grid
 
 Drawn = Sequence[Curve | Grid]
+DECODED = "decoded"
 MODALITY_TITLES = {
     "xp_coefficients": "XP spectrum",
     "xp_samples": "XP spectrum",
@@ -29,20 +30,31 @@ def block_title(name: str) -> str:
     return BLOCK_TITLES.get(name, name)
 
 
+def block_names(names: Sequence[str]) -> str:
+    """Return block names as a person lists them."""
+    titles = [block_title(name) for name in names]
+    return " and ".join([", ".join(titles[:-1]), titles[-1]] if titles[1:] else titles)
+
+
 def modality_title(name: str) -> str:
     """Return what a person calls a modality."""
     return MODALITY_TITLES.get(name, name)
 
 
 def heading_html(
-    title: str, chi2: float, observed: Drawn, decoded: Drawn, band: str = "scatter"
+    title: str,
+    chi2: float,
+    observed: Drawn,
+    decoded: Drawn,
+    band: str = "scatter",
+    made: str = DECODED,
 ) -> str:
     """Return the line above a plot: title, key of the marks that are there, chi2."""
     keys = []
     if observed:
         keys.append("● observed")
     if decoded:
-        keys.append(f"<b>—</b> decoded ± {band}" if _curves(decoded) else "decoded")
+        keys.append(f"<b>—</b> {safe(made)} ± {band}" if _curves(decoded) else safe(made))
     if math.isfinite(chi2):
         keys.append(f"χ²/n {chi2:.2f}")
     marks = "".join(f'<span class="key">{key}</span>' for key in keys)
@@ -84,29 +96,36 @@ class ModalityCard(pn.viewable.Viewer):
             plot.paint(ink(dark))
 
     def show(
-        self, observed: Drawn, decoded: Drawn, *, message: str = "", compare: bool = True
+        self,
+        observed: Drawn,
+        decoded: Drawn,
+        *,
+        message: str = "",
+        compare: bool = True,
+        made: str = DECODED,
     ) -> None:
         """Replace what is drawn; `message` fills the place where there is nothing.
 
-        `compare` draws the residual in sigma; medians of many sources have none.
+        `compare` draws the residual in sigma; medians of many sources have none. `made` is the
+        word for what was not observed.
         """
         grids = bool(_grids(observed) or _grids(decoded))
         self._main.visible = not grids
         self._maps.visible = grids
         if grids:
             chi2 = float("nan")
-            self._show_grids(_grids(observed), _grids(decoded))
+            self._show_grids(_grids(observed), _grids(decoded), made)
         else:
             chi2 = self.plot.show(_curves(observed), _curves(decoded), message=message)
             chi2 = chi2 if compare else float("nan")
         self._residual.visible = math.isfinite(chi2)
         self._head.object = heading_html(
-            self.title, chi2, observed, decoded, "scatter" if compare else "spread"
+            self.title, chi2, observed, decoded, "scatter" if compare else "spread", made
         )
 
-    def _show_grids(self, observed: list[Grid], decoded: list[Grid]) -> None:
+    def _show_grids(self, observed: list[Grid], decoded: list[Grid], made: str) -> None:
         high = brightest([*observed, *decoded])
         sides = zip(self.maps, self._map_panes, (observed, decoded), strict=True)
-        for (plot, pane, grids), word in zip(sides, ("observed", "decoded"), strict=True):
+        for (plot, pane, grids), word in zip(sides, ("observed", made), strict=True):
             pane.visible = bool(grids)
             plot.show(grids[0] if grids else None, f"{word}{self.mark}", high)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import panel as pn
 
-from dashboard.cards import ModalityCard, modality_title
+from dashboard.cards import DECODED, Drawn, ModalityCard, modality_title
 from dashboard.controls import button, number_box, slider
 from dashboard.folding import fold, phase_offset
 from dashboard.markup import html_pane, is_missing, number, sentence
@@ -86,6 +86,7 @@ class LightCurveCard(pn.viewable.Viewer):
         self._stored_period = math.nan
         self._observed: list[Curve] = []
         self._decoded: list[Curve] = []
+        self._made = DECODED
         self._note = html_pane()
         self._make_tools()
         self._layout = pn.Column(
@@ -130,15 +131,19 @@ class LightCurveCard(pn.viewable.Viewer):
         """Take the colours of a theme."""
         self.card.paint(dark)
 
-    def show_row(self, row: int) -> None:
-        """Show another source; its period starts at the catalog's."""
+    def show_row(self, row: int, predicted: Drawn = (), made: str = DECODED) -> None:
+        """Show another source; its period starts at the catalog's.
+
+        Where the source has no light curve, `predicted` is drawn, and `made` says whence.
+        """
         self._stored_period = catalog_period(self._record(row))
         self._raw = self._photometry(row)
         has_model = "folded" in self.bundle.model_names
         curves = self.bundle.observed(row, "folded") if has_model else ()
         decoded = self.bundle.reconstructed(row, "folded") if has_model else ()
         self._observed = [c for c in curves if isinstance(c, Curve)]
-        self._decoded = [c for c in decoded if isinstance(c, Curve)]
+        self._decoded = [c for c in decoded or predicted if isinstance(c, Curve)]
+        self._made = made
         self._offset = self._aligned_zero()
         self._forget()
 
@@ -198,9 +203,12 @@ class LightCurveCard(pn.viewable.Viewer):
             observed = self._observed or self._refolded(period, zero)
             if self._observed:
                 observed = [shifted(c, zero) for c in self._observed]
-            self.card.show(observed, [shifted(c, zero) for c in self._decoded], message=missing)
+            shown = [shifted(c, zero) for c in self._decoded]
+            own = self._made == DECODED
+            self.card.show(observed, shown, message=missing, compare=own, made=self._made)
             return
-        self._note.object = sentence(period_note(period, stored, bool(self._decoded)))
+        decoded = bool(self._decoded) and self._made == DECODED
+        self._note.object = sentence(period_note(period, stored, decoded))
         self.card.show(self._refolded(period, zero), [], message="type a period in days")
 
     def _refolded(self, period: float | None, zero: float) -> list[Curve]:

@@ -343,26 +343,41 @@ class LatentSpace:
         self.refuse_without_latents(row)
         allowed = np.ones(len(self.latents), bool) if where is None else where.copy()
         allowed[row] = False
-        query = self.scaling.apply(self.latents[row])
-        return self.table(
-            self.index.search(query, k, where=allowed[self.present], weights=weights)
-        )
+        return self.similar_to(self.latents[row], k, where=allowed, weights=weights)
 
     def similar_to(
-        self, latents: NDArray[np.floating], k: int = 10, *, where: NDArray[np.bool_] | None = None
+        self,
+        latents: NDArray[np.floating],
+        k: int = 10,
+        *,
+        where: NDArray[np.bool_] | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> pd.DataFrame:
-        """Return the k sources nearest to a point (K,) of the space, as `similar` does."""
+        """Return the k sources nearest to a point (K,) of the space, as `similar` does.
+
+        A block with a NaN does not count, and its distances are NaN.
+        """
+        z = self.scaling.apply(latents)
+        missing = [n for n, part in self.blocks.items() if not np.isfinite(z[part]).all()]
+        counted = {**(weights or {}), **dict.fromkeys(missing, 0.0)}
         allowed = None if where is None else where[self.present]
-        return self.table(self.index.search(self.scaling.apply(latents), k, where=allowed))
+        hits = self.table(
+            self.index.search(np.nan_to_num(z), k, where=allowed, weights=counted or None)
+        )
+        return hits.assign(**{f"distance_{name}": np.nan for name in missing})
 
     def refuse_without_latents(self, row: int) -> None:
-        """Raise InputError where a catalog row has no place in this space."""
-        if not np.isfinite(self.latents[row]).all():
+        """Raise InputError where a catalog row has no block of this space."""
+        if not self.known_blocks(self.latents[row]):
             source_id = self.bundle.folder.catalog.source_id[row]
             raise InputError(
                 f"source {source_id} has no latents in space {self.name!r}",
-                remedy="it lacks a modality of this space, choose another space",
+                remedy="it lacks every modality of this space, choose another space",
             )
+
+    def known_blocks(self, latents: NDArray[np.floating]) -> tuple[str, ...]:
+        """Names of the blocks that a point (K,) has; one with a NaN is missing."""
+        return tuple(n for n, part in self.blocks.items() if np.isfinite(latents[part]).all())
 
     def table(self, hits: Hits) -> pd.DataFrame:
         """Turn hits into a table of catalog rows and exact ids."""

@@ -76,7 +76,7 @@ def build(
     refuse_existing(out, overwrite=overwrite)
     try:
         with disk_errors(out):
-            folder = start(growing, source, text, weights or {}, report)
+            folder = start(growing, source, text, weights=weights, report=report)
             run(folder, settings, report)
             replace_folder(growing, out)
     except LatentError:
@@ -113,7 +113,8 @@ def start(
     growing: Path,
     source: Folder,
     text: str,
-    weights: Mapping[str, Weights],
+    *,
+    weights: Mapping[str, Weights] | None = None,
     report: Report = silent,
 ) -> Folder:
     """Take up an interrupted build of the same survey, or copy the survey into a new one."""
@@ -133,7 +134,7 @@ def start(
     chosen = StageWriter(growing, "settings")
     chosen.save_text(SETTINGS, text)
     brought = StageWriter(growing, "weights")
-    for name, given in weights.items():
+    for name, given in (weights or {}).items():
         save_weights(brought, f"weights/{name}", given)
     manifest = replace(
         source.manifest,

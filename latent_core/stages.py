@@ -35,7 +35,7 @@ from latent_core.errors import LatentError
 from latent_core.modalities import Constants, load_modality
 from latent_core.models import make_model
 from latent_core.products import PRODUCTS, Product, load_product
-from latent_core.projection import sort_for_drawing, umap_coordinates
+from latent_core.projection import place, sort_for_drawing, umap_coordinates
 from latent_core.similarity import Scaling, make_index, write_index
 from latent_core.training import TRAIN, history_csv, split_of, train
 from latent_core.trust import save_trust
@@ -344,11 +344,19 @@ def make_map(
 def map_of(
     latents: NDArray[np.float32], settings: MapSettings
 ) -> tuple[dict[str, Any], NDArray[np.float32]]:
-    """Return what was done and the UMAP of the z-scored latents, (N, 2), NaN where they are."""
+    """Return what was done and the UMAP of the z-scored latents, (N, 2).
+
+    A source that lacks a block is placed by the blocks it has, at the median of its three nearest
+    neighbors' places, after the map is made; one without any stays NaN.
+    """
     present = np.isfinite(latents).all(axis=1)
-    z = Scaling.fit(latents[present]).apply(latents[present])
+    scaling = Scaling.fit(latents[present])
+    z = scaling.apply(latents[present])
     coordinates = np.full((len(latents), 2), np.nan, np.float32)
     coordinates[present] = umap_coordinates(z, settings)
+    if not present.all():
+        lacking = scaling.apply(latents[~present])
+        coordinates[~present] = place(z, coordinates[present], lacking)
     return {"method": "umap", **asdict(settings)}, coordinates
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import panel as pn
 from bokeh.models.widgets.tables import NumberFormatter
 from numpy.typing import NDArray
 
-from dashboard.cards import block_title
+from dashboard.cards import block_names, block_title
 from dashboard.controls import bar_formatter, button, checkbox, member_table, select, slider
 from dashboard.lazy import LazyView, class_texts
 from dashboard.limits import within
@@ -43,12 +44,14 @@ def hit_table(
     return pd.DataFrame(shown)
 
 
-def search_sentence(searched: int, space: LatentSpace) -> str:
-    """Say what was searched, where and how."""
-    dimensions = len(space.latent_names)
+def search_sentence(searched: int, space: LatentSpace, known: Sequence[str]) -> str:
+    """Say what was searched, where and how; `known` are the blocks that the query has."""
+    parts = [space.blocks[name] for name in known]
+    dimensions = sum(part.stop - part.start for part in parts)
+    alone = "" if len(known) == len(space.blocks) else f", by {block_names(known)} alone"
     return (
         f"Exact: searched {searched:,} of {len(space.present):,} sources "
-        f"in {dimensions}-D latent space (never on the map)."
+        f"in {dimensions}-D latent space{alone} (never on the map)."
     )
 
 
@@ -168,7 +171,8 @@ class SimilarView(LazyView):
             state.hits = None
             self.list.value = pd.DataFrame()
             raise
-        self.summary.object = sentence(search_sentence(int(where.sum()), state.space))
+        known = state.space.known_blocks(state.space.latents[self.query])
+        self.summary.object = sentence(search_sentence(int(where.sum()), state.space, known))
         self._fill(hits)
         state.hits = hits
         self._enable_buttons()
@@ -182,6 +186,8 @@ class SimilarView(LazyView):
         if len(blocks) < 2:
             shown = shown.drop(columns=blocks)
             blocks = []
+        shown = shown.drop(columns=[n for n in blocks if shown[n].isna().all()])
+        blocks = [n for n in blocks if n in shown]
         longest = max((float(shown[name].max()) for name in blocks if len(shown)), default=1.0)
         for name in blocks:
             formatters[name] = bar_formatter(longest)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import panel as pn
 
-from dashboard.cards import ModalityCard, modality_title
+from dashboard.cards import DECODED, Drawn, ModalityCard, block_names, modality_title
 from dashboard.controls import button
 from dashboard.lazy import LazyView
 from dashboard.light_curve import PHOTOMETRY, LightCurveCard
@@ -25,6 +25,7 @@ from dashboard.markup import (
 )
 from dashboard.state import ExplorerState
 from latent_core.catalog import SOURCE_ID, Column
+from latent_core.crossmodal import predict_block, predicted_curves
 
 FIRST = (
     "macro_class",
@@ -176,6 +177,9 @@ class SourceView(LazyView):
         if others:
             more = facts(fact_pairs(record, [describe(n) for n in others]))
             parts.append(folded_away(f"{len(others)} more columns", more))
+        known = self.state.space.known_blocks(self.state.space.latents[row])
+        if known and len(known) < len(self.state.space.blocks):
+            parts.append(sentence(f"Placed on the map by {block_names(known)} alone."))
         if not bundle.simulated:
             parts.append(f"<p>{links(outside_links(source_id, *_position(record)))}</p>")
         self.facts.object = "".join(parts)
@@ -200,9 +204,23 @@ class SourceView(LazyView):
 
     def _draw_card(self, name: str, card: ModalityCard | LightCurveCard, row: int) -> None:
         bundle = self.state.bundle
-        if isinstance(card, LightCurveCard):
-            card.show_row(row)
-            return
         observed = bundle.observed(row, name)
         decoded = bundle.reconstructed(row, name)
-        card.show(observed, decoded, message=missing_sentence(name))
+        predicted, made = ((), DECODED) if decoded else self._predicted(name, row)
+        if isinstance(card, LightCurveCard):
+            card.show_row(row, predicted, made)
+        elif predicted:
+            card.show((), predicted, compare=False, made=made)
+        else:
+            card.show(observed, decoded, message=missing_sentence(name))
+
+    def _predicted(self, name: str, row: int) -> tuple[Drawn, str]:
+        """Return what the blocks that a source has say of a modality that it lacks."""
+        space = self.state.space
+        blocks = [block for block, model in space.models.items() if model == name]
+        known = space.known_blocks(space.latents[row])
+        if not blocks or not known or blocks[0] in known:
+            return (), DECODED
+        predicted = predict_block(space, space.latents[row], blocks[0])
+        made = f"predicted from {block_names(predicted.known)}, {len(predicted.rows)} nearest,"
+        return predicted_curves(space, predicted), made

@@ -126,6 +126,9 @@ class ToolbarView(pn.viewable.Viewer):
             self.state.clear_selection()
 
 
+KEEPS = "Of each source's nearest neighbors in latent space, the share near it on the map, too."
+
+
 class StatusView(pn.viewable.Viewer):
     """One line: how many are in view and selected, what was done last, what the map keeps."""
 
@@ -147,11 +150,13 @@ class StatusView(pn.viewable.Viewer):
         parts = [f"in view {state.in_view:,}"]
         if state.selection.any():
             parts.append(f"selected {int(state.selection.sum()):,}")
-        parts.append(state.status or "click a source to open it, wheel to zoom, l for the lasso")
+        parts.append(state.status or "click a source, wheel to zoom, l for the lasso")
         kept = trust(state.space.projection(state.projection_name).quality)
         self._line.object = (
-            f'<span role="status">{safe_text("; ".join(parts))}</span>'
-            f'<span style="float:right">{safe_text(kept)}</span>'
+            '<div style="display:flex;gap:12px;white-space:nowrap">'
+            '<span role="status" style="flex:1;overflow:hidden;text-overflow:ellipsis">'
+            f"{safe_text('; '.join(parts))}</span>"
+            f'<span title="{safe_text(KEEPS)}">{safe_text(kept)}</span></div>'
         )
 
 
@@ -159,5 +164,5 @@ def trust(quality: Mapping[str, Any]) -> str:
     """Say how much of the true neighborhoods a map keeps, as measured when it was built."""
     kept, asked = quality.get("neighbors_kept"), quality.get("neighbors")
     if not isinstance(kept, float):
-        return "what this map keeps was not measured"
-    return f"this map keeps {100 * kept:.0f} % of the {asked} nearest in latent space"
+        return "what the map keeps was not measured"
+    return f"map keeps {100 * kept:.0f} % of the {asked} nearest"

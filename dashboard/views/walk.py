@@ -9,13 +9,14 @@ import numpy as np
 import panel as pn
 from numpy.typing import NDArray
 
-from dashboard.cards import ModalityCard, block_title, modality_title
+from dashboard.cards import ModalityCard, block_names, block_title, modality_title
 from dashboard.controls import button, select, slider
 from dashboard.lazy import LazyView, class_texts
 from dashboard.limits import within
 from dashboard.markup import fact, facts, html_pane, sentence
 from dashboard.state import ExplorerState
 from latent_core import LatentSpace
+from latent_core.crossmodal import predict_block
 
 PAUSE_MS = 40
 NO_PRESET = "class median ..."
@@ -139,11 +140,21 @@ class WalkView(LazyView):
     def _from_current(self) -> bool:
         """Start from the current source; False where it has no place in this space."""
         row = self.state.current_row
-        if not 0 <= row < self.state.size or not np.isfinite(self.state.space.latents[row]).all():
+        if not 0 <= row < self.state.size:
+            return False
+        space = self.state.space
+        known = space.known_blocks(space.latents[row])
+        if not known:
             self.say("The current source has no latents in this space; this is the median.")
             return False
-        self.say("")
-        self._go(np.asarray(self.state.space.latents[row], np.float64))
+        start = np.array(space.latents[row], np.float64)
+        missing = [name for name in space.blocks if name not in known]
+        for block in missing:
+            sample = predict_block(space, space.latents[row], block).latents
+            start[space.blocks[block]] = np.median(sample, axis=0)
+        lacks = f"It lacks {block_names(missing)}: that starts as predicted." if missing else ""
+        self.say(lacks)
+        self._go(start)
         return True
 
     def _from_median(self) -> None:

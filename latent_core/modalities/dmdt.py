@@ -98,8 +98,8 @@ def _grid(cells: NDArray) -> Grid:
         z=np.asarray(cells, np.float64).reshape(N_DM, N_DT).T,
         x_label="time difference",
         x_unit="d",
-        y_label="|magnitude difference|",
-        y_unit="sd of the curve",
+        y_label="|dm|",
+        y_unit="sd",
         z_label="share of pairs",
     )
 

@@ -62,7 +62,7 @@ class XpSamplesModality(Modality):
         constants: Constants,
     ) -> tuple[Curve | Grid, ...]:
         """Return BP and RP in e-/s, or relative to the bright end where no scale is given."""
-        factor, unit = (1.0, "of the 99.5 % flux") if scales is None else (scales[0], "e-/s")
+        factor, unit = (1.0, "of its 99.5 %") if scales is None else (scales[0], "e-/s")
         return _curves(np.asarray(mean) * factor, np.asarray(sigma) * factor, unit)
 
     def observed(
@@ -107,7 +107,7 @@ def _curves(flux: NDArray, error: NDArray, unit: str) -> tuple[Curve, ...]:
             y_error=np.asarray(error[i * half : (i + 1) * half], np.float64),
             x_label="wavelength",
             x_unit="nm",
-            y_label="internally calibrated flux",
+            y_label="XP flux",
             y_unit=unit,
         )
         for i, band in enumerate(BANDS)
