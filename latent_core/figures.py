@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +26,6 @@ from latent_core.modalities import Constants, Observations
 from latent_core.products import XpSampled, load_product
 from latent_core.stages import is_fresh, made_from, scaled_latents
 from latent_core.training import SPLIT_NAMES, TEST, split_of
-
-if TYPE_CHECKING:
-    from latent_core.models.vae import VAE
 
 LARGEST_EVALUATED = 40_000
 STELLAR_PARAMETERS = ("teff", "logg", "fe_h", "m_h", "alpha_m")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from latent_core.bundle import Folder
 from latent_core.catalog import Catalog, Column, RowIndex
+from latent_core.certainty import Certainty
 from latent_core.derived import with_derived
 from latent_core.errors import FolderError, InputError, UnknownSourceError
 from latent_core.modalities import modality_names
@@ -32,7 +33,7 @@ from latent_core.similarity import (
     nearest_neighbors,
     read_index,
 )
-from latent_core.trust import Trust, judge, load_trust
+from latent_core.trust import Trust, load_trust, outside_reasons
 
 if TYPE_CHECKING:
     from latent_core.encoding import TrainedModel
@@ -51,7 +52,6 @@ class Bundle:
         self.folder = folder
         self._spaces: dict[str, LatentSpace] = {}
         self._models: dict[str, TrainedModel] = {}
-        self._trust: dict[str, Trust | None] = {}
 
     @classmethod
     def open(cls, path: Path | str) -> Bundle:
@@ -141,23 +141,13 @@ class Bundle:
             self._models[name] = load_model(self.folder, name)
         return self._models[name]
 
-    def trust(self, name: str) -> Trust | None:
+    def trust(self, model: str) -> Trust | None:
         """Return how far a model can be trusted on each source; None where it is not known."""
-        if name not in self._trust:
-            self._trust[name] = load_trust(self.folder, name)
-        return self._trust[name]
+        return load_trust(self.folder, model)
 
     def outside_reasons(self, row: int) -> tuple[str, ...]:
         """Say why a source is outside the training data of the models; () where it is not."""
-        reasons = []
-        for name in self.model_names:
-            known = self.trust(name)
-            item = None if known is None else item_of_row(known.rows, row)
-            if known is not None and item is not None:
-                one = slice(item, item + 1)
-                _, (why,) = judge(known.chi[one], known.distance[one], known.limits)
-                reasons += [f"{name}: {why}"] if why else []
-        return tuple(reasons)
+        return outside_reasons(self.folder, self.model_names, row)
 
     @cached_property
     def products(self) -> Mapping[str, Product]:
@@ -192,7 +182,7 @@ def space_names(folder: Folder) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda name: (rank[name], name)))
 
 
-class LatentSpace:
+class LatentSpace(Certainty):
     """Blocks of latents side by side, with their maps and their similarity index.
 
     `latents` (N, K) float32 in catalog order, NaN rows where a source lacks a block;
@@ -200,7 +190,7 @@ class LatentSpace:
     """
 
     def __init__(self, bundle: Bundle, name: str) -> None:
-        self.bundle, self.name = bundle, name
+        self.bundle, self.name, self.folder = bundle, name, bundle.folder
         self._about: dict[str, Any] = bundle.folder.json(self._file("space.json"))
         self.latents: NDArray[np.float32] = bundle.folder.array(self._file("latents.npy"))
         in_order = sorted(self._about["blocks"].items(), key=lambda block: block[1])
@@ -222,43 +212,6 @@ class LatentSpace:
     def title(self) -> str:
         """What a person reads in the selector."""
         return str(self._about.get("title") or self.name)
-
-    @cached_property
-    def sigmas(self) -> NDArray[np.float32] | None:
-        """Encoder sigma of each latent, (N, K); None where the space was imported without."""
-        name = self._file("sigmas.npy")
-        return self.bundle.folder.array(name) if name in self.bundle.folder else None
-
-    @cached_property
-    def noise_sigmas(self) -> NDArray[np.float32] | None:
-        """How far each source's own noise moves its latents, (N, K), one sigma.
-
-        NaN in blocks for which no noise was drawn; None where it was drawn for none.
-        """
-        name = self._file("noise_sigmas.npy")
-        return self.bundle.folder.array(name) if name in self.bundle.folder else None
-
-    def total_sigmas(self, row: int) -> NDArray[np.float64] | None:
-        """Return a catalog row's posterior and noise sigmas in quadrature, (K,).
-
-        Where no noise was drawn it is the posterior's alone; None for latents without sigmas.
-        """
-        if self.sigmas is None:
-            return None
-        posterior = np.asarray(self.sigmas[row], np.float64)
-        noise = 0.0 if self.noise_sigmas is None else np.nan_to_num(self.noise_sigmas[row])
-        return np.asarray(np.hypot(posterior, noise))
-
-    @cached_property
-    def dead(self) -> frozenset[str]:
-        """Names of the latents that carry nothing (see `activity`)."""
-        names: set[str] = set()
-        for block, model in self.models.items():
-            file = f"models/{model}/activity.json"
-            if file in self.bundle.folder:
-                of_block = self.latent_names[self.blocks[block]]
-                names |= {of_block[i] for i in self.bundle.folder.json(file)["dead"]}
-        return frozenset(names)
 
     @cached_property
     def present(self) -> NDArray[np.int64]:

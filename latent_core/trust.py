@@ -8,7 +8,7 @@ limits are quantiles of held-out sources, so about one held-out source in a hund
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from latent_core.catalog import Column
 from latent_core.derived import save_derived
 from latent_core.encoding import decode_at
 from latent_core.evaluation import reconstruction_chi
+from latent_core.products import item_of_row
 from latent_core.similarity import Scaling, nearest_neighbors
 from latent_core.training import TRAIN, VALIDATION
 
@@ -157,7 +158,7 @@ def save_trust(
     latents: NDArray[np.float32],
     side: NDArray[np.uint8],
 ) -> None:
-    """Measure all sources of a model and write `models/<name>/trust/`; `side` (M,) is the split."""
+    """Measure a model's sources and write `models/<name>/trust/`; `side` (M,) is the split."""
     training = latents[side == TRAIN] if (side == TRAIN).sum() > NEIGHBORS else latents
     if len(training) > MOST_REFERENCES:
         rng = np.random.default_rng(0)
@@ -182,6 +183,19 @@ def load_trust(folder: Folder, name: str) -> Trust | None:
         folder.array(f"{base}/training.npy"),
         Limits(**folder.json(f"{base}/limits.json")),
     )
+
+
+def outside_reasons(folder: Folder, models: Sequence[str], row: int) -> tuple[str, ...]:
+    """Say why a catalog row is outside the training data, a sentence a model; () where not."""
+    reasons = []
+    for name in models:
+        known = load_trust(folder, name)
+        item = None if known is None else item_of_row(known.rows, row)
+        if known is not None and item is not None:
+            one = slice(item, item + 1)
+            _, (why,) = judge(known.chi[one], known.distance[one], known.limits)
+            reasons += [f"{name}: {why}"] if why else []
+    return tuple(reasons)
 
 
 def flag_sources(folder: Folder, models: tuple[str, ...], made_from: Mapping[str, object]) -> None:
