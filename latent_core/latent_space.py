@@ -145,8 +145,8 @@ class Bundle:
         """Return how far a model can be trusted on each source; None where it is not known."""
         return load_trust(self.folder, model)
 
-    def outside_reasons(self, row: int) -> tuple[str, ...]:
-        """Say why a source is outside the training data of the models; () where it is not."""
+    def outside_reasons(self, row: int) -> dict[str, str]:
+        """Say why a source is outside the training data, by model; {} where it is not."""
         return outside_reasons(self.folder, self.model_names, row)
 
     @cached_property

@@ -185,17 +185,18 @@ def load_trust(folder: Folder, name: str) -> Trust | None:
     )
 
 
-def outside_reasons(folder: Folder, models: Sequence[str], row: int) -> tuple[str, ...]:
-    """Say why a catalog row is outside the training data, a sentence a model; () where not."""
-    reasons = []
+def outside_reasons(folder: Folder, models: Sequence[str], row: int) -> dict[str, str]:
+    """Say why a catalog row is outside the training data, by model; {} where it is not."""
+    reasons = {}
     for name in models:
         known = load_trust(folder, name)
         item = None if known is None else item_of_row(known.rows, row)
         if known is not None and item is not None:
             one = slice(item, item + 1)
-            _, (why,) = judge(known.chi[one], known.distance[one], known.limits)
-            reasons += [f"{name}: {why}"] if why else []
-    return tuple(reasons)
+            (outside,), (why,) = judge(known.chi[one], known.distance[one], known.limits)
+            if outside:
+                reasons[name] = why
+    return reasons
 
 
 def flag_sources(folder: Folder, models: tuple[str, ...], made_from: Mapping[str, object]) -> None:
