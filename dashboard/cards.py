@@ -12,6 +12,7 @@ from dashboard.limits import safe_text as safe
 from dashboard.markup import html_pane
 from latent_core.modalities import Curve, Grid
 
+DEAD_LATENT = "carries nothing"
 Drawn = Sequence[Curve | Grid]
 DECODED = "decoded"
 MODALITY_TITLES = {

@@ -193,8 +193,8 @@ def drawn_values(bundle: Bundle, space: str, projection: str, name: str) -> NDAr
 @lru_cache(maxsize=16)
 def default_colour(bundle: Bundle, space: str) -> str:
     """Return the column a map opens with: classes of variability, else classes, else a number."""
-    groups = dict(colour_choices(bundle, space))
-    for wanted in ("macro_class", "best_class_name", "class_label", *groups.get("Classes", ())):
-        if wanted in groups.get("Classes", ()):
-            return wanted
-    return next(iter(groups.values()))[0] if groups else ""
+    # what the program found itself is offered, but a map opens with what the survey says
+    found = set(bundle.catalog) - set(bundle.folder.catalog.frame)
+    offered = [n for _, names in colour_choices(bundle, space) for n in names if n not in found]
+    preferred = ("macro_class", "best_class_name", "class_label", *offered)
+    return next((name for name in preferred if name in offered), "")

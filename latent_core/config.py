@@ -38,6 +38,8 @@ class ModelSettings:
 
     `weights` names a shipped folder of trained weights that is taken instead of training.
     `preparation` names how the modality prepares its input (`Modality.preparations`).
+    `noise_draws` (0 or at least 2) is how often each source is encoded again with its own noise
+    added, to find what that noise does to its latents.
     """
 
     modality: str
@@ -46,6 +48,7 @@ class ModelSettings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     weights: str = ""
     preparation: str = "release"
+    noise_draws: int = 0
 
 
 @dataclass(frozen=True)

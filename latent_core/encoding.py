@@ -94,6 +94,59 @@ def encode(
     return means, sigmas
 
 
+def decode_at(
+    network: VAE, latents: NDArray[np.float32], arrays: Mapping[str, NDArray]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Decode latents (M, K) at each row's own points: its phases, or the model's own grid.
+
+    Phased rows go shortest first, each batch cut after its longest row: most are far shorter than
+    the array, and what lies beyond a row's mask is zero.
+    """
+    if "phase" not in arrays:
+        return decode(network, latents)
+    import torch
+
+    mask = arrays["mask"]
+    mean, scatter = np.zeros(mask.shape, np.float32), np.zeros(mask.shape, np.float32)
+    by_length = np.argsort(mask.sum(axis=1), kind="stable")
+    with torch.inference_mode():
+        for rows in np.array_split(by_length, max(1, len(by_length) // 1024)):
+            longest = max(1, int(mask[rows[-1]].sum()))
+            phase = torch.from_numpy(np.array(arrays["phase"][rows, :longest]))
+            decoded = network.decode(torch.from_numpy(np.array(latents[rows])), phase)
+            mean[rows, :longest] = decoded.mean.numpy()
+            scatter[rows, :longest] = decoded.sigma.numpy()
+    return mean, scatter
+
+
+def noise_scatter(
+    network: VAE, arrays: Mapping[str, NDArray], draws: int, seed: int
+) -> NDArray[np.float32]:
+    """Return how far a source's own noise moves its latents, (M, K): one sigma.
+
+    The encoder sees x + error * N(0, 1) `draws` (two or more) times; the scatter of the means is
+    returned. The posterior's own sigma knows nothing of a star's brightness
+    (scatter-vae-2024.md, 5.2). Errors are taken as independent: correlations are not known.
+    """
+    import torch
+
+    rng = np.random.default_rng(seed)
+    scatter = np.empty((len(arrays["x"]), network.latents), np.float32)
+    with torch.inference_mode():
+        for start in range(0, len(scatter), BATCH):
+            part = slice(start, start + BATCH)
+            batch = {n: torch.from_numpy(np.array(arrays[n][part])) for n in network.inputs}
+            error = np.where(arrays["mask"][part], arrays["error"][part], 0).astype(np.float32)
+            x = batch["x"]
+            drawn = []
+            for _ in range(draws):
+                noise = error * rng.standard_normal(error.shape, np.float32)
+                batch["x"] = x + torch.from_numpy(noise)
+                drawn.append(network.encode(batch).mean)
+            scatter[part] = torch.stack(drawn).std(dim=0).numpy()
+    return scatter
+
+
 def save_weights(writer: StageWriter, folder: str, weights: Weights) -> None:
     """Write weights and constants into one safetensors file, and `model.json` beside it."""
     from safetensors.numpy import save_file

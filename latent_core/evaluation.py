@@ -39,6 +39,25 @@ def reconstruction_chi(
     return result
 
 
+def chi_by_coefficient(
+    x: NDArray[np.floating],
+    error: NDArray[np.floating],
+    mean: NDArray[np.floating],
+    scatter: NDArray[np.floating] | None = None,
+) -> NDArray[np.float64]:
+    """Return sqrt(mean over sources of (x - mean)^2 / sigma^2) of each coefficient, (P,).
+
+    All are (M, P). sigma^2 is error^2, and error^2 + scatter^2 where scatter is given; 1 is a
+    model that is as good as the data. Residuals and errors share one unit and each is divided by
+    its own sigma (scatter-vae-2024.md, 4.1, says what happens otherwise).
+    """
+    variance = np.asarray(error, np.float64) ** 2
+    if scatter is not None:
+        variance = variance + np.asarray(scatter, np.float64) ** 2
+    squared = (np.asarray(x, np.float64) - mean) ** 2 / variance
+    return np.asarray(np.sqrt(squared.mean(axis=0)))
+
+
 def quantiles(values: NDArray[np.floating]) -> dict[str, float | int | None]:
     """Return 16, 50, 84 % and the number of finite values; None where there are none."""
     finite = values[np.isfinite(values)]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from latent_core.bundle import Folder, write_stage
 from latent_core.catalog import Catalog, Column
 from latent_core.config import SplitSettings
-from latent_core.encoding import decode, has_observations, load_observations, read_network
+from latent_core.encoding import decode_at, has_observations, load_observations, read_network
 from latent_core.evaluation import (
     common_classes,
     flux_residuals,
@@ -27,9 +26,6 @@ from latent_core.modalities import Constants, Observations
 from latent_core.products import XpSampled, load_product
 from latent_core.stages import is_fresh, made_from, scaled_latents
 from latent_core.training import SPLIT_NAMES, TEST, split_of
-
-if TYPE_CHECKING:
-    from latent_core.models.vae import VAE
 
 LARGEST_EVALUATED = 40_000
 STELLAR_PARAMETERS = ("teff", "logg", "fe_h", "m_h", "alpha_m")
@@ -154,31 +150,6 @@ def measure_model(folder: Folder, name: str, split: SplitSettings) -> dict[str, 
             folder, observations, mean, held_out, constants
         )
     return figures
-
-
-def decode_at(
-    network: VAE, latents: NDArray[np.float32], arrays: Mapping[str, NDArray]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Decode latents (M, K) at each row's own points: its phases, or the model's own grid.
-
-    Phased rows go shortest first, each batch cut after its longest row: most are far shorter than
-    the array, and what lies beyond a row's mask is zero.
-    """
-    if "phase" not in arrays:
-        return decode(network, latents)
-    import torch
-
-    mask = arrays["mask"]
-    mean, scatter = np.zeros(mask.shape, np.float32), np.zeros(mask.shape, np.float32)
-    by_length = np.argsort(mask.sum(axis=1), kind="stable")
-    with torch.inference_mode():
-        for rows in np.array_split(by_length, max(1, len(by_length) // 1024)):
-            longest = max(1, int(mask[rows[-1]].sum()))
-            phase = torch.from_numpy(np.array(arrays["phase"][rows, :longest]))
-            decoded = network.decode(torch.from_numpy(np.array(latents[rows])), phase)
-            mean[rows, :longest] = decoded.mean.numpy()
-            scatter[rows, :longest] = decoded.sigma.numpy()
-    return mean, scatter
 
 
 def _flux(

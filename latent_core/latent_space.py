@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from latent_core.bundle import Folder
 from latent_core.catalog import Catalog, Column, RowIndex
+from latent_core.certainty import Certainty
 from latent_core.derived import with_derived
 from latent_core.errors import FolderError, InputError, UnknownSourceError
 from latent_core.modalities import modality_names
@@ -32,6 +33,7 @@ from latent_core.similarity import (
     nearest_neighbors,
     read_index,
 )
+from latent_core.trust import Trust, load_trust, outside_reasons
 
 if TYPE_CHECKING:
     from latent_core.encoding import TrainedModel
@@ -139,6 +141,14 @@ class Bundle:
             self._models[name] = load_model(self.folder, name)
         return self._models[name]
 
+    def trust(self, model: str) -> Trust | None:
+        """Return how far a model can be trusted on each source; None where it is not known."""
+        return load_trust(self.folder, model)
+
+    def outside_reasons(self, row: int) -> dict[str, str]:
+        """Say why a source is outside the training data, by model; {} where it is not."""
+        return outside_reasons(self.folder, self.model_names, row)
+
     @cached_property
     def products(self) -> Mapping[str, Product]:
         """Raw products by name, memory-mapped."""
@@ -172,7 +182,7 @@ def space_names(folder: Folder) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda name: (rank[name], name)))
 
 
-class LatentSpace:
+class LatentSpace(Certainty):
     """Blocks of latents side by side, with their maps and their similarity index.
 
     `latents` (N, K) float32 in catalog order, NaN rows where a source lacks a block;
@@ -180,7 +190,7 @@ class LatentSpace:
     """
 
     def __init__(self, bundle: Bundle, name: str) -> None:
-        self.bundle, self.name = bundle, name
+        self.bundle, self.name, self.folder = bundle, name, bundle.folder
         self._about: dict[str, Any] = bundle.folder.json(self._file("space.json"))
         self.latents: NDArray[np.float32] = bundle.folder.array(self._file("latents.npy"))
         in_order = sorted(self._about["blocks"].items(), key=lambda block: block[1])
@@ -202,12 +212,6 @@ class LatentSpace:
     def title(self) -> str:
         """What a person reads in the selector."""
         return str(self._about.get("title") or self.name)
-
-    @cached_property
-    def sigmas(self) -> NDArray[np.float32] | None:
-        """Encoder sigma of each latent, (N, K); None where the space was imported without."""
-        name = self._file("sigmas.npy")
-        return self.bundle.folder.array(name) if name in self.bundle.folder else None
 
     @cached_property
     def present(self) -> NDArray[np.int64]:

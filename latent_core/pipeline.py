@@ -191,7 +191,8 @@ def run(folder: Folder, settings: BuildSettings, report: Report = silent) -> Non
         stages.prepare(folder, settings, name)
         stages.train_model(folder, settings, name, report=report)
         report(f"encode {name}", 0, 0, "")
-        stages.encode_sources(folder, name)
+        stages.encode_sources(folder, settings, name)
+    stages.flag_sources(folder, settings.models)
     for name in settings.spaces:
         report(f"index {name}", 0, 0, "")
         stages.join_space(folder, settings, name)
@@ -212,7 +213,7 @@ def run_stage(bundle: Path, stage: str, report: Report = silent) -> tuple[str, .
     _, known = _settings(folder, folder.file(SETTINGS))
     makers: dict[str, tuple[Iterable[str], Callable[..., object]]] = {
         "train": (known.models, partial(stages.train_model, folder, known, report=report)),
-        "encode": (known.models, partial(stages.encode_sources, folder)),
+        "encode": (known.models, partial(stages.encode_sources, folder, known)),
         "index": (known.spaces, partial(stages.join_space, folder, known)),
         "project": (known.spaces, partial(stages.make_map, folder, known.map, report=report)),
         "evaluate": (known.spaces, partial(evaluate_space, folder, known.split)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -18,12 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_core import trust
+from latent_core.activity import activity
 from latent_core.bundle import Folder, StageWriter, sha256_of, write_stage
 from latent_core.config import BuildSettings, MapSettings, ModelSettings
 from latent_core.encoding import (
     Weights,
     encode,
     load_observations,
+    noise_scatter,
     read_network,
     save_observations,
     save_weights,
@@ -35,9 +38,11 @@ from latent_core.products import PRODUCTS, Product, load_product
 from latent_core.projection import place, sort_for_drawing, umap_coordinates
 from latent_core.similarity import Scaling, make_index, write_index
 from latent_core.training import TRAIN, history_csv, split_of, train
+from latent_core.trust import save_trust
 from latent_core.version import __version__
 
 Report = Callable[[str, int, int, str], None]
+NOISE_SEED = 0
 
 
 def silent(stage: str, done: int, total: int, text: str) -> None:
@@ -138,7 +143,8 @@ def train_model(
 ) -> bool:
     """Train a model or take shipped weights (stage `train/<name>`); False where it is fresh."""
     model = settings.models[name]
-    record = made_from(folder, (f"inputs/{name}",), [asdict(model), _weights_hash(folder, model)])
+    trained_by = {k: v for k, v in asdict(model).items() if k != "noise_draws"}
+    record = made_from(folder, (f"inputs/{name}",), [trained_by, _weights_hash(folder, model)])
     if not force and is_fresh(folder, f"train/{name}", record):
         return False
     observations = load_observations(folder, name)
@@ -197,19 +203,44 @@ def _about(folder: Folder, model: ModelSettings, side: NDArray[np.uint8]) -> dic
     }
 
 
-def encode_sources(folder: Folder, name: str, *, force: bool = False) -> bool:
-    """Encode all usable sources (stage `encode/<name>`); False where it is fresh."""
-    record = made_from(folder, (f"inputs/{name}", f"train/{name}"), {})
+def encode_sources(
+    folder: Folder, settings: BuildSettings, name: str, *, force: bool = False
+) -> bool:
+    """Encode all usable sources (stage `encode/<name>`); False where it is fresh.
+
+    Beside latents and sigmas it writes what the sources' noise does to them, which latents are
+    dead, and how far each source can be trusted.
+    """
+    draws = settings.models[name].noise_draws
+    used = {"noise_draws": draws, "split": asdict(settings.split)}
+    record = made_from(folder, (f"inputs/{name}", f"train/{name}"), used)
     if not force and is_fresh(folder, f"encode/{name}", record):
         return False
     base = f"models/{name}"
-    network, _ = read_network(
-        folder.file(f"{base}/model.safetensors"), folder.json(f"{base}/model.json")
-    )
-    means, sigmas = encode(network, load_observations(folder, name).arrays)
+    about = folder.json(f"{base}/model.json")
+    network, _ = read_network(folder.file(f"{base}/model.safetensors"), about)
+    observations = load_observations(folder, name)
+    means, sigmas = encode(network, observations.arrays)
+    side = split_of(folder.catalog.source_id[observations.rows], settings.split)
+    points = load_modality(about["modality"]).decode_points()
     with write_stage(folder, f"encode/{name}", record) as writer:
         writer.save_array(f"{base}/latents.npy", means)
         writer.save_array(f"{base}/sigmas.npy", sigmas)
+        if draws:
+            noise = noise_scatter(network, observations.arrays, draws, NOISE_SEED)
+            writer.save_array(f"{base}/noise_sigmas.npy", noise)
+        writer.save_json(f"{base}/activity.json", activity(network, means, sigmas, points))
+        save_trust(writer, name, network, observations, means, side)
+    return True
+
+
+def flag_sources(folder: Folder, names: Iterable[str], *, force: bool = False) -> bool:
+    """Say of each source whether it is outside the training data (stage `trust`)."""
+    models = tuple(names)
+    record = made_from(folder, tuple(f"encode/{name}" for name in models), list(models))
+    if not force and is_fresh(folder, trust.STAGE, record):
+        return False
+    trust.flag_sources(folder, models, record)
     return True
 
 
@@ -223,13 +254,11 @@ def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: boo
         return False
     latents: dict[str, NDArray[np.float32]] = {}
     sigmas: dict[str, NDArray[np.float32]] = {}
+    noise: dict[str, NDArray[np.float32]] = {}
     for block, modality in space.blocks.items():
-        rows = load_observations(folder, modality).rows
-        for target, file in ((latents, "latents"), (sigmas, "sigmas")):
-            values = folder.array(f"models/{modality}/{file}.npy")
-            spread = np.full((len(folder.catalog), values.shape[1]), np.nan, np.float32)
-            spread[rows] = values
-            target[block] = spread
+        latents[block] = _of_all_rows(folder, modality, "latents")
+        sigmas[block] = _of_all_rows(folder, modality, "sigmas")
+        noise[block] = _of_all_rows(folder, modality, "noise_sigmas")
     with write_stage(folder, f"index/{name}", record) as writer:
         save_space(
             writer,
@@ -241,6 +270,9 @@ def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: boo
             rank=rank,
             latent_names=_latent_names(settings, space.blocks, latents),
         )
+        joined = np.hstack(list(noise.values()))
+        if np.isfinite(joined).any():
+            writer.save_array(f"spaces/{name}/noise_sigmas.npy", joined)
     return True
 
 
@@ -255,6 +287,16 @@ def _latent_names(
         own = load_modality(settings.models[model].modality).latent_names
         names += own or (f"{block}_{i}" for i in range(latents[block].shape[1]))
     return tuple(names)
+
+
+def _of_all_rows(folder: Folder, model: str, file: str) -> NDArray[np.float32]:
+    """Return an array of a model for all catalog rows (N, k), NaN where it has none."""
+    base = f"models/{model}"
+    size = folder.array(f"{base}/latents.npy").shape[1]
+    spread = np.full((len(folder.catalog), size), np.nan, np.float32)
+    if f"{base}/{file}.npy" in folder:
+        spread[load_observations(folder, model).rows] = folder.array(f"{base}/{file}.npy")
+    return spread
 
 
 def save_space(

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import panel as pn
 
-from dashboard.cards import DECODED, Drawn, ModalityCard, block_names, modality_title
+from dashboard.cards import DEAD_LATENT, DECODED, Drawn, ModalityCard, block_names, modality_title
 from dashboard.controls import button
 from dashboard.lazy import LazyView
 from dashboard.light_curve import PHOTOMETRY, LightCurveCard
@@ -22,8 +23,10 @@ from dashboard.markup import (
     is_missing,
     links,
     sentence,
+    with_error,
 )
 from dashboard.state import ExplorerState
+from latent_core import LatentSpace
 from latent_core.catalog import SOURCE_ID, Column
 from latent_core.crossmodal import predict_block, predicted_curves
 from latent_core.surveys.spurious import SENTENCE, SPURIOUS
@@ -61,6 +64,7 @@ _MISSING = {
     "dmdt": "no epoch photometry for this source",
     "cycle": "no epoch photometry for this source",
 }
+OUTSIDE = "outside the training data:"
 NO_MODEL = "This bundle holds imported latents and no model: nothing can be decoded."
 
 
@@ -88,6 +92,21 @@ def fact_pairs(row: Mapping[str, Any], columns: Sequence[Column]) -> Iterator[tu
     """Yield label and value of each column, with its error where the catalog has one."""
     for column in columns:
         yield column.label or column.name, fact(row, column)
+
+
+def latent_pairs(space: LatentSpace, row: int) -> list[tuple[str, str]]:
+    """Return name and value of each latent of a row, with its whole sigma; [] without sigmas.
+
+    The sigma is the encoder's and the star's own noise in quadrature. A dead latent says so.
+    """
+    sigmas = space.total_sigmas(row)
+    if sigmas is None or not np.isfinite(space.latents[row]).any():
+        return []
+    values = zip(space.latent_names, space.latents[row], sigmas, strict=True)
+    return [
+        (name, DEAD_LATENT if name in space.dead else with_error(float(z), float(sigma)))
+        for name, z, sigma in values
+    ]
 
 
 def outside_links(source_id: int, ra: float | None, dec: float | None) -> list[tuple[str, str]]:
@@ -130,6 +149,7 @@ class SourceView(LazyView):
         self.copy = button("Copy", description="copy the source_id")
         self.copy.js_on_click(args={"box": self._id_text}, code=_COPY)
         self.head = html_pane(sizing_mode=None, margin=(6, 8, 2, 8))
+        self.outside = html_pane()
         self.facts = html_pane()
         self.no_model = html_pane(sentence(NO_MODEL), visible=False)
         self.cards: dict[str, ModalityCard | LightCurveCard] = {}
@@ -137,6 +157,7 @@ class SourceView(LazyView):
         self._plots = pn.Column(sizing_mode="stretch_width")
         self._body = pn.Column(
             pn.Row(self.head, self.copy, self._id_text),
+            self.outside,
             self.facts,
             self.no_model,
             self._plots,
@@ -171,11 +192,17 @@ class SourceView(LazyView):
         name = "source" if bundle.simulated else "Gaia DR3"
         mark = badge("SIMULATED") if bundle.simulated else ""
         self.head.object = f'<span class="id">{safe(name)} {source_id}</span>{mark}'
+        self.outside.object = "".join(
+            f"<p>{badge(OUTSIDE)} {safe(modality_title(model))}: {safe(why)}</p>"
+            for model, why in bundle.outside_reasons(row).items()
+        )
         first, others = split_columns(
             [str(n) for n in self.state.frame.columns], self.class_column
         )
         describe = bundle.column
         parts = [facts(fact_pairs(record, [describe(n) for n in first]))]
+        if uncertain := latent_pairs(self.state.space, row):
+            parts.append(folded_away(f"{len(uncertain)} latents ± their sigma", facts(uncertain)))
         if others:
             more = facts(fact_pairs(record, [describe(n) for n in others]))
             parts.append(folded_away(f"{len(others)} more columns", more))

@@ -9,7 +9,7 @@ import numpy as np
 import panel as pn
 from numpy.typing import NDArray
 
-from dashboard.cards import ModalityCard, block_names, block_title, modality_title
+from dashboard.cards import DEAD_LATENT, ModalityCard, block_names, block_title, modality_title
 from dashboard.controls import button, select, slider
 from dashboard.lazy import LazyView, class_texts
 from dashboard.limits import within
@@ -122,8 +122,9 @@ class WalkView(LazyView):
     def _make_sliders(self, space: LatentSpace) -> None:
         self.sliders = []
         for name, (low, high) in zip(space.latent_names, self.ranges, strict=True):
-            step = (high - low) / 200
-            made = slider(name, low, high, (low + high) / 2, step=step, width=180)
+            step, dead = (high - low) / 200, name in space.dead
+            label = f"{name}: {DEAD_LATENT}" if dead else name
+            made = slider(label, low, high, (low + high) / 2, step=step, width=180, disabled=dead)
             made.param.watch(self._moved, "value")
             self.sliders.append(made)
         groups: list[Any] = []

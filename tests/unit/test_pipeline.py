@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ SETTINGS = """
 kind = "scatter"
 sizes = { size = 110, latents = 4, body = "residual", width = 16, depth = 1, scatter_start = -3.0 }
 training = { epochs = 4, batch = 64, learning_rate = 2e-3 }
+noise_draws = 4
 
 [models.folded]
 kind = "folded"
@@ -184,3 +186,35 @@ def test_the_checkpoint_of_other_settings_is_not_taken_up(bundle):
     assert first.exists()
     assert stages._checkpoint(folder, "dmdt", {"settings": 2}) != first
     assert not first.exists()
+
+
+def test_the_encode_stage_says_how_far_latents_can_be_trusted(bundle):
+    opened = Bundle.open(bundle)
+    space = opened.space("spectra")
+    assert space.dead <= set(space.latent_names)
+    known = opened.trust("xp_coefficients")
+    assert known is not None
+    assert len(known.chi) == len(known.distance) == len(known.rows)
+    flags = opened.catalog["outside_training_data"]
+    assert set(flags.dropna()) == {"yes", "no"}
+    assert opened.column("outside_training_data").kind == "category"
+    for row in (int(np.flatnonzero(flags == "yes")[0]), int(np.flatnonzero(flags == "no")[0])):
+        assert bool(opened.outside_reasons(row)) == (flags[row] == "yes")
+
+
+def test_a_sources_noise_widens_its_latents_and_only_drawn_blocks_have_it(bundle):
+    space = Bundle.open(bundle).space("all")
+    row = int(space.present[0])
+    total, encoder = space.total_sigmas(row), space.sigmas[row]
+    assert (total[:4] > encoder[:4]).all()
+    np.testing.assert_allclose(total[4:], encoder[4:], rtol=1e-6)
+    assert np.isnan(space.noise_sigmas[row][4:]).all()
+
+
+def test_other_noise_draws_do_not_train_again(bundle, config, tmp_path):
+    folder = Folder.open(shutil.copytree(bundle, tmp_path / "copy.bundle"))
+    _, settings = pipeline._settings(folder, config)
+    model = replace(settings.models["xp_coefficients"], noise_draws=2)
+    changed = replace(settings, models={**settings.models, "xp_coefficients": model})
+    assert not stages.train_model(folder, changed, "xp_coefficients")
+    assert stages.encode_sources(folder, changed, "xp_coefficients")
