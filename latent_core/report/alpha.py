@@ -222,7 +222,7 @@ def _section(
         f"seeds), {everything['sources']:,} of the held-out split asked ({everything['high']:,} "
         "high-alpha). One source is one row, so no star stands on both sides. Gradient boosted "
         "trees with balanced classes for every set of features; always naming one class scores "
-        "0.5. Label baselines use the true APOGEE labels from which the sequence is drawn, without "
+        "0.5. Label baselines use the catalog's own labels, which define the sequence, but not "
         "[alpha/M].",
         {"features": figures, "asked": counts, "fitted_on": fitted,
          "published": anchors_of("alpha")},

@@ -22,7 +22,7 @@ LIMITS = {
     "xp_samples": "Sampled spectra scaled to their own brightest samples: absolute flux is not in "
     "the latents. Sources unlike the training set are encoded all the same.",
     "folded": "One frequency a source: a wrong or aliased one corrupts these latents. G only.",
-    "dmdt": "Sampling of the survey is in the histogram: sources with few epochs are noisy. G only.",
+    "dmdt": "The cadence is in the histogram: sources with few epochs are noisy. G only.",
 }
 ANYWHERE = "Latents describe; they are not measurements with calibrated errors."
 

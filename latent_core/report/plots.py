@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 INK, QUIET, ACCENT, SECOND = "#1F2933", "#7B8794", "#1D5FBF", "#C2571A"
 COLOURS = (ACCENT, SECOND, "#1B7F5C", "#8C3FA8", "#A8871B", "#4B5B6B")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "gaia-latent",
     "font.size": 9,
     "axes.edgecolor": QUIET,
@@ -141,7 +141,7 @@ def _regression_panel(
     top, below = axes
     low, high = (float(q) for q in np.percentile(truth, [0.3, 99.7]))
     reach = float(np.percentile(np.abs(predicted - truth), 99)) or 1.0
-    options = {"bins": 70, "cmap": "viridis", "norm": LogNorm(), "cmin": 1, "rasterized": True}
+    options: dict[str, Any] = {"bins": 70, "cmap": "viridis", "norm": LogNorm(), "cmin": 1, "rasterized": True}
     top.hist2d(truth, predicted, range=[[low, high], [low, high]], **options)
     top.plot([low, high], [low, high], color=INK, lw=0.8)
     below.hist2d(truth, predicted - truth, range=[[low, high], [-reach, reach]], **options)
