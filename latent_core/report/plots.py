@@ -141,7 +141,8 @@ def _regression_panel(
     top, below = axes
     low, high = (float(q) for q in np.percentile(truth, [0.3, 99.7]))
     reach = float(np.percentile(np.abs(predicted - truth), 99)) or 1.0
-    options: dict[str, Any] = {"bins": 70, "cmap": "viridis", "norm": LogNorm(), "cmin": 1, "rasterized": True}
+    options: dict[str, Any] = {"bins": 70, "cmap": "viridis", "cmin": 1, "rasterized": True}
+    options["norm"] = LogNorm()
     top.hist2d(truth, predicted, range=[[low, high], [low, high]], **options)
     top.plot([low, high], [low, high], color=INK, lw=0.8)
     below.hist2d(truth, predicted - truth, range=[[low, high], [-reach, reach]], **options)

@@ -156,7 +156,7 @@ def mlp_values(
 
     scaling, mean, spread = Scaling.fit(x), float(y.mean()), float(y.std()) or 1.0
     probe = MLPRegressor(
-        HIDDEN,
+        hidden_layer_sizes=HIDDEN,
         batch_size=min(512, len(x)),
         learning_rate_init=3e-3,
         alpha=1e-3,
