@@ -222,10 +222,10 @@ def _section(
         f"{context.data}; giants with a known alpha sequence and finite labels: {fitted:,} of the "
         f"training and validation splits to learn from (a random 80 % for each of {len(SEEDS)} "
         f"seeds; one seed for raw coefficients), {everything['sources']:,} of the held-out split "
-        f"asked ({everything['high']:,} high-alpha). One source is one row, so no star stands on both sides. Gradient boosted "
-        "trees with balanced classes for every set of features; always naming one class scores "
-        "0.5. Label baselines use the catalog's own labels, which define the sequence, but not "
-        "[alpha/M].",
+        f"asked ({everything['high']:,} high-alpha). One source is one row, so no star stands on "
+        "both sides. Gradient boosted trees, balanced classes, for every set of features; always "
+        "naming one class scores 0.5. Label baselines use the catalog's own labels, which define "
+        "the sequence, but not [alpha/M].",
         {"features": figures, "asked": counts, "fitted_on": fitted,
          "published": anchors_of("alpha")},
         (Table("Balanced accuracy", header, rows), published_table("alpha")),
