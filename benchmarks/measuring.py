@@ -26,7 +26,7 @@ LIBRARIES = ("numpy", "numba", "datashader", "faiss-cpu", "scikit-learn", "torch
 class Figure:
     """One measured thing: `ours` in `unit`, beside `other` in the same unit, and its limit.
 
-    `against` says what `other` is. Rates are better when large, all else when small.
+    `against` says what `other` is. Rates and shares are better when large, all else when small.
     """
 
     what: str
@@ -38,7 +38,7 @@ class Figure:
 
     @property
     def is_rate(self) -> bool:
-        return "/" in self.unit
+        return "/" in self.unit or self.unit == "%"
 
     @property
     def ratio(self) -> float | None:

@@ -18,6 +18,7 @@ from dashboard import design
 from dashboard.colouring import colour_choices
 from dashboard.layout import explorer
 from dashboard.raster import View, draw
+from dashboard.reports import report_routes
 from dashboard.selecting import select_polygon
 from dashboard.state import ExplorerState
 from dashboard.views.map import FIRST_SIZE, home, layers_of
@@ -116,5 +117,6 @@ def serve(
         title=TITLE,
         websocket_origin=list(origins),
         verbose=False,
+        extra_patterns=report_routes(bundles),
         **options,
     )

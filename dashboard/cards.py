@@ -20,6 +20,7 @@ MODALITY_TITLES = {
     "xp_samples": "XP spectrum",
     "folded": "folded light curve",
     "dmdt": "dm-dt histogram",
+    "cycle": "period and amplitude",
 }
 
 

@@ -91,6 +91,14 @@ TOOLBAR = """
   :host(.solid) .bk-btn.bk-btn-default { padding: 6px 6px; font-size: 12px; }
 }
 """
+# a word beside the tools; where the map is narrow, the tools need its place
+LINK = (
+    only_from(1400)
+    + """
+:host { font-size: 12.5px; color: var(--muted); white-space: nowrap; }
+a { color: var(--accent); }
+"""
+)
 SCROLL = ":host { overflow-y: auto; overflow-x: hidden; }"
 FIGURE = ":focus-visible { outline: 1px solid #9DB5EA; outline-offset: -1px; }"
 RULED = ":host { border-top: 1px solid var(--line); padding-top: 6px; }"

@@ -83,6 +83,12 @@ KNOWN_COLUMNS: Mapping[str, Column] = {
         Column("bp_rp", "mag", "BP-RP", "number", "colour"),
         Column("period_d", "d", "period"),
         Column("frequency", "1/d", "frequency"),
+        Column(
+            "frequency_log10_fap", "", "log10 false-alarm probability", "number", "Baluev 2008"
+        ),
+        Column(
+            "frequency_spurious", "", "frequency of the scanning law", "flag", "may be spurious"
+        ),
         Column("magnitude_mean", "mag", "mean G", "number", "mean of the G epochs", True),
         Column("magnitude_std", "mag", "sd of G", "number", "standard deviation of the G epochs"),
         Column("amplitude", "mag", "amplitude"),

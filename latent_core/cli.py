@@ -127,9 +127,18 @@ for _stage, _text in {
     "encode": "Encode all sources of a bundle anew.",
     "index": "Join blocks and build the similarity indices anew.",
     "project": "Make the maps of a bundle anew.",
-    "evaluate": "Measure a bundle's spaces and models anew.",
 }.items():
     _stage_command(_stage, _text)
+
+
+@cli.command()
+@click.argument("bundle", type=FILE)
+def evaluate(bundle: Path) -> None:
+    """Measure a bundle's spaces and models, and write report.html and report.json into it."""
+    from latent_core.pipeline import evaluate as run
+
+    page = run(bundle, report=Progress())
+    click.echo(f"the report is {page} (and {page.with_suffix('.json').name} beside it)")
 
 
 @cli.command(name="import-table")

@@ -13,7 +13,11 @@ from latent_core.errors import InputError
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """How one model is trained; the recipe a config states is the recipe that runs."""
+    """How one model is trained; the recipe a config states is the recipe that runs.
+
+    `thin` leaves out points of light curves while training: of each curve, in each step, a random
+    share of up to `thin`. It is for models of points (with a phase each), and for small samples.
+    """
 
     epochs: int = 100
     batch: int = 512
@@ -25,6 +29,7 @@ class TrainingSettings:
     patience: int = 20
     clip: float = 10.0
     seed: int = 1234
+    thin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class ModelSettings:
     """One model: which network on which modality, its sizes, its training.
 
     `weights` names a shipped folder of trained weights that is taken instead of training.
+    `preparation` names how the modality prepares its input (`Modality.preparations`).
     `noise_draws` (0 or at least 2) is how often each source is encoded again with its own noise
     added, to find what that noise does to its latents.
     """
@@ -41,6 +47,7 @@ class ModelSettings:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     weights: str = ""
+    preparation: str = "release"
     noise_draws: int = 0
 
 

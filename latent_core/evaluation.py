@@ -142,7 +142,11 @@ def value_agreement(
 
 
 def map_quality(
-    z: NDArray[np.floating], coordinates: NDArray[np.floating], *, seed: int = 0
+    z: NDArray[np.floating],
+    coordinates: NDArray[np.floating],
+    *,
+    neighbors: int = MAP_NEIGHBORS,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Return how many true neighbors a map keeps: of the 15 nearest in z, the share on the map.
 
@@ -153,7 +157,7 @@ def map_quality(
 
     rng = np.random.default_rng(seed)
     asked = rng.choice(len(z), min(SAMPLE, len(z)), replace=False)
-    k = min(MAP_NEIGHBORS, max(1, len(z) // 2 - 1))
+    k = min(neighbors, max(1, len(z) // 2 - 1))
     true, _ = nearest_neighbors(z, k + 1, z[asked])
     drawn, _ = nearest_neighbors(coordinates, k + 1, coordinates[asked])
     kept = [

@@ -41,6 +41,7 @@ from latent_core.products import (
     product_names,
     save_product,
 )
+from latent_core.report.stage import forget_stale_report, write_report
 from latent_core.stages import Report, silent
 from latent_core.version import __version__
 
@@ -199,6 +200,7 @@ def run(folder: Folder, settings: BuildSettings, report: Report = silent) -> Non
         stages.make_map(folder, settings.map, name, report=report)
         report(f"evaluate {name}", 0, 0, "")
         evaluate_space(folder, settings.split, name)
+    forget_stale_report(folder)
 
 
 def run_stage(bundle: Path, stage: str, report: Report = silent) -> tuple[str, ...]:
@@ -221,7 +223,18 @@ def run_stage(bundle: Path, stage: str, report: Report = silent) -> tuple[str, .
     names, make = makers[stage]
     for name in names:
         make(name, force=True)
+    forget_stale_report(folder)
     return tuple(names)
+
+
+def evaluate(bundle: Path, report: Report = silent) -> Path:
+    """Measure a bundle's spaces anew and write its report; returns the path of `report.html`."""
+    run_stage(bundle, "evaluate", report)
+    folder = Folder.open(bundle, "bundle")
+    split = SplitSettings()
+    if SETTINGS in folder:
+        split = read_settings(folder.file(SETTINGS)).split
+    return write_report(folder, split, report=report)
 
 
 def _imported_stage(folder: Folder, stage: str) -> tuple[str, ...]:
@@ -230,6 +243,7 @@ def _imported_stage(folder: Folder, stage: str) -> tuple[str, ...]:
     spaces = space_names(folder)
     for name in spaces:
         evaluate_space(folder, SplitSettings(), name, force=True)
+    forget_stale_report(folder)
     return spaces
 
 

@@ -77,7 +77,8 @@ def prepare(folder: Folder, settings: BuildSettings, name: str, *, force: bool =
     """Turn a raw product into model input (stage `inputs/<name>`); False where it is fresh."""
     model = settings.models[name]
     modality = load_modality(model.modality)
-    record = made_from(folder, ("create",), [asdict(settings.split), _weights_hash(folder, model)])
+    chosen = [asdict(settings.split), _weights_hash(folder, model), model.preparation]
+    record = made_from(folder, ("create",), chosen)
     if not force and is_fresh(folder, f"inputs/{name}", record):
         return False
     product = _product(folder, modality.product)
@@ -103,11 +104,13 @@ def prepare(folder: Folder, settings: BuildSettings, name: str, *, force: bool =
 def _constants(
     folder: Folder, settings: BuildSettings, model: ModelSettings, product: Product
 ) -> Constants:
-    """Take the constants of shipped weights, or fit them on the training split."""
+    """Take the constants of given weights, or the preparation's and those fitted on training."""
     if model.weights:
         return read_network(*_given(folder, model))[1]
+    modality = load_modality(model.modality)
     side = split_of(folder.catalog.source_id, settings.split)
-    return load_modality(model.modality).fit(product, folder.catalog, side == TRAIN)
+    fitted = modality.fit(product, folder.catalog, side == TRAIN)
+    return {**modality.preparation(model.preparation), **fitted}
 
 
 def _weights_hash(folder: Folder, model: ModelSettings) -> str:
@@ -190,6 +193,7 @@ def _about(folder: Folder, model: ModelSettings, side: NDArray[np.uint8]) -> dic
     return {
         "kind": model.kind,
         "modality": model.modality,
+        "preparation": model.preparation,
         "sizes": dict(model.sizes),
         "training": asdict(model.training),
         "trained_on": folder.name,
@@ -257,12 +261,32 @@ def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: boo
         noise[block] = _of_all_rows(folder, modality, "noise_sigmas")
     with write_stage(folder, f"index/{name}", record) as writer:
         save_space(
-            writer, name, latents, sigmas, title=space.title, models=space.blocks, rank=rank
+            writer,
+            name,
+            latents,
+            sigmas,
+            title=space.title,
+            models=space.blocks,
+            rank=rank,
+            latent_names=_latent_names(settings, space.blocks, latents),
         )
         joined = np.hstack(list(noise.values()))
         if np.isfinite(joined).any():
             writer.save_array(f"spaces/{name}/noise_sigmas.npy", joined)
     return True
+
+
+def _latent_names(
+    settings: BuildSettings,
+    blocks: Mapping[str, str],
+    latents: Mapping[str, NDArray[np.float32]],
+) -> tuple[str, ...]:
+    """Name latents after their block, or as the modality does where they are its own numbers."""
+    names: list[str] = []
+    for block, model in blocks.items():
+        own = load_modality(settings.models[model].modality).latent_names
+        names += own or (f"{block}_{i}" for i in range(latents[block].shape[1]))
+    return tuple(names)
 
 
 def _of_all_rows(folder: Folder, model: str, file: str) -> NDArray[np.float32]:

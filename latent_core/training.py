@@ -93,10 +93,13 @@ def train(
 
     `arrays` are the model's inputs, (M, ...), `side` (M,). With a `checkpoint` file, an
     interrupted run goes on where it was and ends in the same weights. Returns the history.
-    Raises LatentError where a split is empty or the loss is not finite.
+    Raises LatentError where a split is empty or the loss is not finite. A network without
+    parameters is left as it is: its history is empty.
     """
     import torch
 
+    if not any(True for _ in network.parameters()):
+        return []
     rows = {name: np.flatnonzero(side == s) for s, name in enumerate(SPLIT_NAMES)}
     if len(rows["train"]) < 2 or not len(rows["validation"]):
         raise LatentError(
@@ -180,7 +183,10 @@ def _one_epoch(
         for group in run.optimizer.param_groups:
             group["lr"] = rate
         part = order[step * batch : (step + 1) * batch]
-        loss = run.network.loss({n: t[part] for n, t in data.items()}, settings.beta)
+        given = {n: t[part] for n, t in data.items()}
+        if settings.thin and "phase" in given:
+            given = thinned(given, settings.thin)
+        loss = run.network.loss(given, settings.beta)
         run.optimizer.zero_grad()
         loss.total.backward()
         torch.nn.utils.clip_grad_norm_(run.network.parameters(), settings.clip)
@@ -198,6 +204,25 @@ def _one_epoch(
         validation_divergence=float(checked[2]),
         learning_rate=rate,
     )
+
+
+def thinned(batch: Mapping[str, torch.Tensor], most: float) -> dict[str, torch.Tensor]:
+    """Leave out points of curves, arrays (B, P), at random: of each a share of 0 to `most`.
+
+    Points that stay keep their order and stand first; a curve that would be left with fewer than
+    its modality takes stays whole. A curve seen at other epochs is the same source, which teaches
+    more than the same epochs again.
+    """
+    import torch
+
+    from latent_core.modalities.light_curves import FEWEST_POINTS
+
+    mask = batch["mask"]
+    kept = mask & (torch.rand(mask.shape) >= torch.rand(len(mask), 1) * most)
+    kept = torch.where(kept.sum(dim=1, keepdim=True) < FEWEST_POINTS, mask, kept)
+    order = torch.argsort((~kept).int(), dim=1, stable=True)
+    moved = {n: t.gather(1, order) for n, t in {**batch, "mask": kept}.items()}
+    return {n: t * moved["mask"] for n, t in moved.items()}
 
 
 def validation_loss(

@@ -29,6 +29,7 @@ from dashboard.state import ExplorerState
 from latent_core import LatentSpace
 from latent_core.catalog import SOURCE_ID, Column
 from latent_core.crossmodal import predict_block, predicted_curves
+from latent_core.surveys.spurious import SENTENCE, SPURIOUS
 
 FIRST = (
     "macro_class",
@@ -61,6 +62,7 @@ _MISSING = {
     "xp_samples": "no XP spectrum for this source",
     "folded": "no epoch photometry for this source",
     "dmdt": "no epoch photometry for this source",
+    "cycle": "no epoch photometry for this source",
 }
 OUTSIDE = "outside the training data:"
 NO_MODEL = "This bundle holds imported latents and no model: nothing can be decoded."
@@ -204,6 +206,9 @@ class SourceView(LazyView):
         if others:
             more = facts(fact_pairs(record, [describe(n) for n in others]))
             parts.append(folded_away(f"{len(others)} more columns", more))
+        spurious = record.get(SPURIOUS)
+        if not is_missing(spurious) and spurious:
+            parts.append(sentence(SENTENCE))
         known = self.state.space.known_blocks(self.state.space.latents[row])
         if known and len(known) < len(self.state.space.blocks):
             parts.append(sentence(f"Placed on the map by {block_names(known)} alone."))

@@ -11,6 +11,7 @@ from panel.custom import JSComponent
 
 from dashboard import design
 from dashboard.limits import LimitError, choice, safe_text
+from dashboard.reports import report_link
 from dashboard.state import COMBINATIONS, TOOLS, ExplorerState
 
 COLUMNS = {"[": "left_switched", "]": "right_switched"}
@@ -90,17 +91,23 @@ class ToolbarView(pn.viewable.Viewer):
             "keys: v pan, l lasso, b box, g polygon, f fit, Esc clears, [ ] columns"
         )
         self._help = pn.widgets.TooltipIcon(value=hint, margin=(10, 6))
+        self.report = pn.pane.HTML(margin=(12, 6), stylesheets=[design.LINK])
+        state.param.watch(self._show_report, "bundle_name")
+        self._show_report()
 
     def __panel__(self) -> pn.viewable.Viewable:
         return pn.Row(
             self.columns[0], self.tool, self.combine, self.fit, self._help, self._keys,
-            pn.Spacer(sizing_mode="stretch_width"), self.columns[1],
+            pn.Spacer(sizing_mode="stretch_width"), self.report, self.columns[1],
             sizing_mode="stretch_width", height=design.TOOLBAR_HEIGHT, margin=0,
         )  # fmt: skip
 
     def _switch(self, key: str) -> None:
         name = COLUMNS[key]
         self.state.param.update(**{name: not getattr(self.state, name)})
+
+    def _show_report(self, *_: Any) -> None:
+        self.report.object = report_link(self.state.bundle, self.state.bundle_name)
 
     def _armed(self, event: Any) -> None:
         self.state.tool = choice(event.new, TOOLS)

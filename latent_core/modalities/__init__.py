@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import MappingProxyType
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +24,9 @@ from latent_core.products import Product
 
 Constants = Mapping[str, NDArray[np.float64]]
 Floats = NDArray[np.float32]
+# The two variants of Huijse et al. 2025: the released code's, which is the default and needs no
+# constants, and the paper's.
+RELEASE, PAPER = "release", "paper"
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,19 @@ class Modality(ABC):
     title: ClassVar[str]
     product: ClassVar[str]
     scale_names: ClassVar[tuple[str, ...]]
+    # What a person calls the latents of a modality that is its own latent space
+    latent_names: ClassVar[tuple[str, ...]] = ()
+    # How a published recipe prepares it, by name; the numbers go into the model's constants
+    preparations: ClassVar[Mapping[str, Constants]] = MappingProxyType({RELEASE: {}})
+
+    def preparation(self, name: str) -> Constants:
+        """Return the constants of a named preparation; LatentError for an unknown one."""
+        if name not in self.preparations:
+            raise LatentError(
+                f"{self.name} has no preparation {name!r}; "
+                f"choose one of {', '.join(self.preparations)}"
+            )
+        return self.preparations[name]
 
     def fit(self, product: Product, catalog: Catalog, train: NDArray[np.bool_]) -> Constants:
         """Fit constants (means, scales) on the catalog rows where `train`; {} where none."""
@@ -121,6 +138,7 @@ _REGISTRY = {
     "xp_samples": "latent_core.modalities.xp_samples:XpSamplesModality",
     "folded": "latent_core.modalities.folded:FoldedModality",
     "dmdt": "latent_core.modalities.dmdt:DmdtModality",
+    "cycle": "latent_core.modalities.cycle:CycleModality",
 }
 
 

@@ -1,15 +1,25 @@
-"""Histograms of magnitude differences against time differences (Huijse et al. 2025, release)."""
+"""Histograms of magnitude against time differences, both variants of Huijse et al. 2025."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from latent_core.catalog import Catalog
-from latent_core.modalities import Constants, Curve, Floats, Grid, Modality, Observations
+from latent_core.modalities import (
+    PAPER,
+    RELEASE,
+    Constants,
+    Curve,
+    Floats,
+    Grid,
+    Modality,
+    Observations,
+)
 from latent_core.modalities.light_curves import (
     FEWEST_POINTS,
     clean,
@@ -20,26 +30,34 @@ from latent_core.products import G_BAND, EpochPhotometry, Product
 
 DT_EDGES_D = np.array([0.04, 0.125, 0.3333, 2.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2500.0])
 DM_EDGES = np.append(np.linspace(0, 3, 20), np.inf)
-N_DT, N_DM = len(DT_EDGES_D) - 1, len(DM_EDGES) - 1
-LAST_DM_SHOWN = DM_EDGES[-2] + DM_EDGES[1]
+# The paper's histogram keeps the sign of the difference (huijse-2025.md, 4.4): a first edge below
+# zero says so.
+PAPER_CONSTANTS = {
+    "dt_edges": np.array([0.07, 0.1, 0.5, 20.0, 50.0, DT_EDGES_D[-1]]),
+    "dm_edges": np.linspace(-3 - 6 / 21, 3 + 6 / 21, 24),
+}
 
 
 class DmdtModality(Modality):
     """P(|dm| given dt) of all pairs of points, |dm| in units of the curve's own sd, dm-major.
 
     Each time column is divided by its number of pairs; an empty column is masked. The `error` of
-    a cell is 1 / sqrt(pairs of its column) (huijse-2025.md, 4.4).
+    a cell is 1 / sqrt(pairs of its column) (huijse-2025.md, 4.4). The preparation `paper` has
+    23 x 5 cells of signed differences, later minus earlier. What lies beyond the edges counts in
+    the first or the last cell.
     """
 
     name = "dmdt"
     title = "dm-dt histogram"
     product = EpochPhotometry.name
     scale_names = ("mag_std",)
+    preparations = MappingProxyType({RELEASE: {}, PAPER: PAPER_CONSTANTS})
 
     def preprocess(self, product: Product, catalog: Catalog, constants: Constants) -> Observations:
         """Clean and count pairs; a curve of under 5 points or of no spread is refused."""
         assert isinstance(product, EpochPhotometry)  # noqa: S101 - the registry pairs them
         rows = np.asarray(product.rows, np.int64)
+        dt_edges, dm_edges = _edges(constants)
         counts, spread, points = _count_pairs(
             np.asarray(product.offsets),
             np.asarray(product.time, np.float64),
@@ -47,6 +65,8 @@ class DmdtModality(Modality):
             np.asarray(product.mag_error, np.float64),
             np.asarray((product.band == G_BAND) & ~product.rejected),
             error_bins(constants),
+            dt_edges,
+            dm_edges,
         )
         usable = (points >= FEWEST_POINTS) & (spread > 0)
         counts = counts[usable]
@@ -54,7 +74,7 @@ class DmdtModality(Modality):
         x = counts / np.maximum(pairs, 1)
         error = np.broadcast_to(1 / np.sqrt(np.maximum(pairs, 1)), x.shape)
         mask = np.broadcast_to(pairs > 0, x.shape)
-        size = N_DM * N_DT
+        size = (len(dm_edges) - 1) * (len(dt_edges) - 1)
         return Observations(
             rows=rows[usable],
             arrays={
@@ -76,7 +96,7 @@ class DmdtModality(Modality):
         constants: Constants,
     ) -> tuple[Curve | Grid, ...]:
         """Return the histogram."""
-        return (_grid(np.asarray(mean)),)
+        return (_grid(np.asarray(mean), constants),)
 
     def observed(
         self,
@@ -87,18 +107,28 @@ class DmdtModality(Modality):
         constants: Constants,
     ) -> tuple[Curve | Grid, ...]:
         """Return the measured histogram; empty time columns are NaN."""
-        return (_grid(np.where(arrays["mask"], arrays["x"], np.nan)),)
+        return (_grid(np.where(arrays["mask"], arrays["x"], np.nan), constants),)
 
 
-def _grid(cells: NDArray) -> Grid:
+def _edges(constants: Constants) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the edges in d, and in sd of the curve, that a model was trained with."""
+    return (
+        np.asarray(constants.get("dt_edges", DT_EDGES_D), np.float64),
+        np.asarray(constants.get("dm_edges", DM_EDGES), np.float64),
+    )
+
+
+def _grid(cells: NDArray, constants: Constants) -> Grid:
+    dt_edges, dm_edges = _edges(constants)
+    last_shown = dm_edges[-2] + (dm_edges[1] - dm_edges[0])  # the last cell is open
     return Grid(
         name="dm-dt",
-        x_edges=DT_EDGES_D,
-        y_edges=np.append(DM_EDGES[:-1], LAST_DM_SHOWN),
-        z=np.asarray(cells, np.float64).reshape(N_DM, N_DT).T,
+        x_edges=dt_edges,
+        y_edges=np.append(dm_edges[:-1], last_shown),
+        z=np.asarray(cells, np.float64).reshape(len(dm_edges) - 1, len(dt_edges) - 1).T,
         x_label="time difference",
         x_unit="d",
-        y_label="|dm|",
+        y_label="dm" if dm_edges[0] < 0 else "|dm|",
         y_unit="sd",
         z_label="share of pairs",
     )
@@ -112,10 +142,14 @@ def _count_pairs(
     error: NDArray[np.float64],
     good: NDArray[np.bool_],
     bins: int,
+    dt_edges: NDArray[np.float64],
+    dm_edges: NDArray[np.float64],
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.int64]]:
     """Return pair counts (M, dm, dt), the sd of each curve (M,) and its points (M,)."""
     sources = len(offsets) - 1
-    counts = np.zeros((sources, N_DM, N_DT), np.float32)
+    n_dm, n_dt = len(dm_edges) - 1, len(dt_edges) - 1
+    signed = dm_edges[0] < 0
+    counts = np.zeros((sources, n_dm, n_dt), np.float32)
     spread = np.zeros(sources)
     points = np.zeros(sources, np.int64)
     for m in range(sources):
@@ -131,7 +165,8 @@ def _count_pairs(
             continue
         for i in range(n):
             for j in range(i + 1, n):
-                dt = np.searchsorted(DT_EDGES_D, t[j] - t[i], side="right") - 1
-                dm = np.searchsorted(DM_EDGES, abs(y[j] - y[i]) / spread[m], side="right") - 1
-                counts[m, min(dm, N_DM - 1), min(max(dt, 0), N_DT - 1)] += 1
+                change = y[j] - y[i] if signed else abs(y[j] - y[i])
+                dt = np.searchsorted(dt_edges, t[j] - t[i], side="right") - 1
+                dm = np.searchsorted(dm_edges, change / spread[m], side="right") - 1
+                counts[m, min(max(dm, 0), n_dm - 1), min(max(dt, 0), n_dt - 1)] += 1
     return counts, spread, points

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from latent_core.catalog import Catalog
-from latent_core.modalities import Constants, Curve, Floats, Grid, Modality, Observations
+from latent_core.modalities import (
+    PAPER,
+    RELEASE,
+    Constants,
+    Curve,
+    Floats,
+    Grid,
+    Modality,
+    Observations,
+)
 from latent_core.modalities.light_curves import (
     FEWEST_POINTS,
     MOST_EPOCHS,
@@ -23,6 +33,8 @@ from latent_core.modalities.light_curves import (
 from latent_core.products import G_BAND, EpochPhotometry, Product
 
 CURVE_PHASES = 200
+# The paper's curves have exactly 100 points of standardised magnitude (huijse-2025.md, 2)
+PAPER_CONSTANTS = {"points": np.array(100.0), "standardised": np.array(1.0)}
 
 
 class FoldedModality(Modality):
@@ -32,12 +44,18 @@ class FoldedModality(Modality):
     and error are divided by the curve's own range (huijse-2025.md, 2). The constant
     `as_released`, where it is set, repeats two quirks that the published weights were trained
     with: folding in single precision, and error bins that end at G = 15.
+
+    The preparation `paper` has magnitudes of mean 0 and sd 1, and brings every curve to exactly
+    100 points: of n points in phase order it takes number floor(k n / 100) for k = 0 .. 99, which
+    leaves points out evenly where there are more and repeats each about equally often where there
+    are fewer. How the paper did it is not published.
     """
 
     name = "folded"
     title = "folded G light curve"
     product = EpochPhotometry.name
     scale_names = ("frequency", "phase_shift", "mag_bright", "mag_range")
+    preparations = MappingProxyType({RELEASE: {}, PAPER: PAPER_CONSTANTS})
 
     def preprocess(self, product: Product, catalog: Catalog, constants: Constants) -> Observations:
         """Clean, fold, align and scale; no frequency or under 5 points is a refusal."""
@@ -58,9 +76,11 @@ class FoldedModality(Modality):
             np.asarray((product.band == G_BAND) & ~product.rejected),
             frequency,
             error_bins(constants),
+            bool(constants.get("standardised", 0)),
         )
+        folded, length = _resampled(folded, count, int(constants.get("points", 0)))
         usable = (count >= FEWEST_POINTS) & (scales[:, 3] > 0)
-        mask = np.arange(MOST_EPOCHS) < count[usable, None]
+        mask = np.arange(folded.shape[2]) < length[usable, None]
         return Observations(
             rows=rows[usable],
             arrays={
@@ -86,7 +106,8 @@ class FoldedModality(Modality):
         bright, span = (0.0, 1.0) if scales is None else (scales[2], scales[3])
         y, error = np.asarray(mean) * span + bright, np.asarray(sigma) * span
         points = self.decode_points()
-        return (_curve(points, y, error, "mag" if scales is not None else "of its range"),)
+        relative = "of its sd" if constants.get("standardised", 0) else "of its range"
+        return (_curve(points, y, error, "mag" if scales is not None else relative),)
 
     def observed(
         self,
@@ -120,6 +141,20 @@ def frequencies(catalog: Catalog) -> NDArray[np.float64]:
     return np.where(np.isfinite(found) & (found > 0), found, np.nan)
 
 
+def _resampled(
+    folded: NDArray[np.float32], count: NDArray[np.int64], points: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Bring all curves (3, M, 200) to `points` points, (3, M, points); 0 leaves them as they are.
+
+    Also returns how many points of each are valid, (M,).
+    """
+    if not points:
+        return folded, count
+    taken = np.arange(points) * count[:, None] // points
+    even = np.take_along_axis(folded, taken[None], axis=2)
+    return even, np.full(len(count), points)
+
+
 def _why(frequency: float, count: int) -> str:
     if not np.isfinite(frequency):
         return "the catalog has no frequency for it"
@@ -150,8 +185,13 @@ def _fold_all(
     good: NDArray[np.bool_],
     frequency: NDArray[np.float64],
     bins: int,
+    standardised: bool,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.int64]]:
-    """Return phase, x and error (3, M, 200), scales (M, 4) and the number of points (M,)."""
+    """Return phase, x and error (3, M, 200), scales (M, 4) and the number of points (M,).
+
+    Zero and unit of x, the last two scales, are the brightest magnitude and the range, or mean
+    and sd where `standardised`.
+    """
     count = np.zeros(len(frequency), np.int64)
     scales = np.zeros((len(frequency), 4))
     folded = np.zeros((3, len(frequency), MOST_EPOCHS), np.float32)
@@ -162,11 +202,13 @@ def _fold_all(
             count[m] = len(keep)
             continue
         phase, y, e, shift = align(all_phases[keep], mag[keep], error[keep])
-        bright, span = y.min(), y.max() - y.min()
+        zero, span = y.min(), y.max() - y.min()
+        if standardised:
+            zero, span = y.mean(), y.std()
         count[m] = len(y)
-        scales[m] = np.array([frequency[m], shift, bright, span])
+        scales[m] = np.array([frequency[m], shift, zero, span])
         if span > 0:
             folded[0, m, : len(y)] = phase
-            folded[1, m, : len(y)] = (y - bright) / span
+            folded[1, m, : len(y)] = (y - zero) / span
             folded[2, m, : len(y)] = e / span
     return folded, scales, count

@@ -14,6 +14,8 @@ class DmdtVAE(ResidualVAE):
 
     Cells are dm-major (cell = dm * columns + dt). The `error` of a cell is 1 / sqrt(pairs of its
     column). The release's sizes are the defaults; its decoder's first layer has no activation.
+    With the number of `columns`, a softmax over each takes the sigmoid's place: what it decodes
+    is then a distribution in every column, which the release's is to 1 % only.
     """
 
     def __init__(
@@ -24,11 +26,19 @@ class DmdtVAE(ResidualVAE):
         width: int = 128,
         depth: int = 2,
         decoder_depth: int = 1,
+        columns: int = 0,
     ) -> None:
         super().__init__(size, latents, width=width, depth=depth)
+        if columns and size % columns:
+            raise ValueError(f"{size} cells are not {columns} columns of equal length")
+        self.columns = columns
         self.decoder = residual_body(latents, width, decoder_depth, activate=False)
 
     def decode(self, z: Tensor, at: Tensor | None = None) -> Normal:
         """Return the decoded histogram (B, size) and zero scatter."""
-        mean = torch.sigmoid(self.out(self.decoder(z)))
+        cells = self.out(self.decoder(z))
+        if self.columns:
+            mean = torch.softmax(cells.unflatten(1, (-1, self.columns)), dim=1).flatten(1)
+        else:
+            mean = torch.sigmoid(cells)
         return Normal(mean, torch.zeros_like(mean))

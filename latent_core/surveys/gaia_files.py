@@ -36,10 +36,11 @@ from latent_core.products import (
 from latent_core.release import Release, load_release
 from latent_core.surveys.light_curves import is_epoch_photometry, read_epoch_photometry
 from latent_core.surveys.merging import join_scalars, merge_product, without_duplicates
-from latent_core.surveys.periods import find_frequency
+from latent_core.surveys.periods import Frequency, find_frequency
 from latent_core.surveys.readings import Reading, Table, lower_names, open_table
 from latent_core.surveys.rows import REJECTED_COLUMNS, rejected_rows
 from latent_core.surveys.spectra import is_continuous, read_continuous, read_sampled
+from latent_core.surveys.spurious import SPURIOUS, is_spurious
 from latent_core.surveys.table_files import RawTable, read_tables
 from latent_core.version import __version__
 
@@ -53,6 +54,7 @@ OTHER_PRODUCTS: Mapping[str, frozenset[str]] = {
 }
 FREQUENCY = "frequency"  # 1/d
 ORIGIN = "frequency_origin"
+FALSE_ALARM = "frequency_log10_fap"
 
 
 @dataclass(frozen=True)
@@ -315,7 +317,11 @@ def _numeric(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
 def _with_frequency(
     frame: pd.DataFrame, curves: EpochPhotometry, tell: Progress | None
 ) -> pd.DataFrame:
-    """Complete `frequency` in 1/d: the file's, else 1 / period in d, else searched."""
+    """Complete `frequency` in 1/d: the file's, else 1 / period in d, else searched.
+
+    A frequency of ours comes with log10 of its false-alarm probability; every one is flagged
+    where it lies in a window of the scanning law.
+    """
     frequency, period = _numeric(frame, FREQUENCY), _numeric(frame, "period")
     origin = np.full(len(frame), None, dtype=object)
     origin[frequency > 0] = "archive"
@@ -324,18 +330,26 @@ def _with_frequency(
         frequency = np.where(turned, 1 / period, frequency)
     origin[turned] = "archive: 1 / period"
     frequency = np.where(frequency > 0, frequency, np.nan)
+    false_alarm = np.full(len(frame), np.nan)
     wanted = [item for item, row in enumerate(curves.rows) if not frequency[row] > 0]
     for number, item in enumerate(wanted if tell else []):
         if tell and number % 100 == 0:
             tell("periods", number, len(wanted))
         row = curves.rows[item]
-        frequency[row] = _frequency_of(curves.light_curve(item))
+        frequency[row], _, false_alarm[row] = _frequency_of(curves.light_curve(item))
         origin[row] = "lomb-scargle" if np.isfinite(frequency[row]) else None
-    return frame.assign(**{FREQUENCY: frequency, ORIGIN: origin})
+    found: dict[str, NDArray[Any]] = {
+        FREQUENCY: frequency,
+        ORIGIN: origin,
+        SPURIOUS: is_spurious(frequency, _numeric(frame, "phot_g_mean_mag")),
+    }
+    if np.isfinite(false_alarm).any():
+        found[FALSE_ALARM] = false_alarm
+    return frame.assign(**found)
 
 
-def _frequency_of(curve: LightCurve) -> float:
-    return find_frequency(curve.time, curve.mag, curve.mag_error).frequency
+def _frequency_of(curve: LightCurve) -> Frequency:
+    return find_frequency(curve.time, curve.mag, curve.mag_error)
 
 
 def _report(out: Path, survey: _Survey, skipped: Sequence[str]) -> IngestReport:

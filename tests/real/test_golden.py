@@ -102,6 +102,20 @@ def test_dmdt_latents(shared, curves):
     assert np.abs(means - expected).max() < 2e-3
 
 
+def test_amplitude_is_the_released_tables(shared, curves):
+    table, product, catalog = curves
+    given = load_modality("cycle").preprocess(product, catalog, AS_RELEASED)
+    assert len(given) == len(table)
+    released = pd.read_parquet(
+        shared / RELEASE / "latent_vars_plus_metadata_pumap.parquet",
+        columns=["sourceid", "frequency", "amplitude"],
+    )
+    expected = released.set_index("sourceid").loc[table["source_id"].iloc[given.rows]]
+    ours = 10 ** given.arrays["x"].astype(float)
+    np.testing.assert_allclose(ours[:, 0], expected["frequency"], rtol=1e-5)
+    assert (np.abs(ours[:, 1] / expected["amplitude"] - 1) < 0.01).mean() >= 0.95
+
+
 def folded_misfits(network, curves):
     """Largest latent difference of each golden curve."""
     table, product, catalog = curves

@@ -223,6 +223,21 @@ def test_frequencies_are_given_turned_or_found(tmp_path):
     frame = folder.catalog.frame
     np.testing.assert_allclose(frame.frequency, [3.0, 2.0, 1.7321], atol=2e-5)
     assert frame.frequency_origin.tolist() == ["archive", "archive: 1 / period", "lomb-scargle"]
+    # only a frequency that we searched for has a false-alarm probability of that search
+    assert frame.frequency_log10_fap.isna().tolist() == [True, True, False]
+    assert frame.frequency_log10_fap[2] < -10
+    assert frame.frequency_spurious.dtype == bool
+    assert not frame.frequency_spurious.any()
+
+
+@pytest.mark.parametrize(("frequency", "flagged"), [(12.0, True), (3.0, False)])
+def test_a_frequency_of_the_scanning_law_is_flagged_not_dropped(tmp_path, frequency, flagged):
+    path = points(tmp_path / "p.parquet", frequency=frequency)
+    report, folder = run([path], tmp_path)
+    assert report.sources == 2
+    assert folder.catalog.frame.frequency_spurious.tolist() == [flagged] * 2
+    assert folder.catalog.column("frequency_spurious").kind == "flag"
+    assert "frequency_log10_fap" not in folder.catalog.frame
 
 
 def test_sampled_spectra_need_the_whole_grid(tmp_path):

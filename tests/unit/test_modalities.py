@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from latent_core.catalog import Catalog
+from latent_core.errors import LatentError
 from latent_core.modalities import Curve, Grid, load_modality, modality_names
 from latent_core.modalities.dmdt import DM_EDGES, DT_EDGES_D
 from latent_core.modalities.light_curves import align, clean, double_period_phase
@@ -79,16 +82,24 @@ def nothing_of(modality):
     return XpCoefficients(whole.rows[:0], whole.values[:0], whole.errors[:0])
 
 
-def prepared(name):
+CASES = [(name, how) for name in modality_names() for how in load_modality(name).preparations]
+
+
+def constants_of(modality, product, how="release"):
+    rows = np.ones(SOURCES, bool)
+    return {**modality.preparation(how), **modality.fit(product, catalog(), rows)}
+
+
+def prepared(name, how="release"):
     modality = load_modality(name)
-    product, rows = product_of(modality), np.ones(SOURCES, bool)
-    constants = modality.fit(product, catalog(), rows)
+    product = product_of(modality)
+    constants = constants_of(modality, product, how)
     return modality, product, constants, modality.preprocess(product, catalog(), constants)
 
 
-@pytest.mark.parametrize("name", modality_names())
-def test_rows_are_kept_or_refused_with_a_reason(name):
-    _, product, _, given = prepared(name)
+@pytest.mark.parametrize(("name", "how"), CASES)
+def test_rows_are_kept_or_refused_with_a_reason(name, how):
+    _, product, _, given = prepared(name, how)
     refused = dict(given.rejected)
     assert sorted([*given.rows.tolist(), *refused]) == product.rows.tolist()
     assert all(refused.values())
@@ -98,9 +109,9 @@ def test_rows_are_kept_or_refused_with_a_reason(name):
         assert np.isfinite(array).all()
 
 
-@pytest.mark.parametrize("name", modality_names())
-def test_decoding_what_was_observed_gives_the_observed_curves(name):
-    modality, product, constants, given = prepared(name)
+@pytest.mark.parametrize(("name", "how"), CASES)
+def test_decoding_what_was_observed_gives_the_observed_curves(name, how):
+    modality, product, constants, given = prepared(name, how)
     item = len(given) - 1
     arrays = {n: a[item] for n, a in given.arrays.items()}
     row = int(given.rows[item])
@@ -124,10 +135,10 @@ def test_decoding_what_was_observed_gives_the_observed_curves(name):
             np.testing.assert_allclose(seen.y_error, made.y_error, rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", modality_names())
-def test_nothing_in_nothing_out(name):
+@pytest.mark.parametrize(("name", "how"), CASES)
+def test_nothing_in_nothing_out(name, how):
     modality = load_modality(name)
-    constants = modality.fit(nothing_of(modality), catalog(), np.ones(SOURCES, bool))
+    constants = constants_of(modality, nothing_of(modality), how)
     given = modality.preprocess(nothing_of(modality), catalog(), constants)
     assert len(given) == 0
     assert given.scales.shape == (0, len(modality.scale_names))
@@ -142,6 +153,69 @@ def test_a_flat_curve_and_a_short_one_are_told_apart(name):
     refused = dict(given.rejected)
     assert "one magnitude" in refused[4]
     assert "3 usable G points, 5 are needed" in refused[0]
+
+
+def test_an_unknown_preparation_is_refused_with_the_known_ones():
+    with pytest.raises(LatentError, match="choose one of release, paper"):
+        load_modality("dmdt").preparation("newest")
+
+
+@pytest.mark.parametrize(("name", "how"), CASES)
+def test_constants_survive_the_bundle(name, how):
+    # a model remembers its preparation in JSON, where NaN and infinity have no place
+    assert all(np.isfinite(c).all() for c in load_modality(name).preparation(how).values())
+
+
+def test_paper_spectra_are_110_samples_of_rms_1():
+    modality, _, constants, given = prepared("xp_samples", "paper")
+    x = given.arrays["x"]
+    assert x.shape[1] == 110
+    np.testing.assert_allclose((x**2).mean(axis=1), 1, rtol=1e-5)
+    for curve in modality.decoded(x[0], x[0], None, constants):
+        assert len(curve.x) == 55
+        assert "rms" in curve.y_unit
+
+
+def test_paper_curves_are_100_points_of_standardised_magnitude():
+    _, _, _, given = prepared("folded", "paper")
+    _, _, _, whole = prepared("folded")
+    arrays = given.arrays
+    assert arrays["x"].shape == (len(given), 100)
+    assert arrays["mask"].all()
+    assert (np.diff(arrays["phase"], axis=1) >= 0).all()
+    for item in range(len(given)):
+        mask = whole.arrays["mask"][item]
+        mag = whole.arrays["x"][item][mask] * whole.scales[item, 3] + whole.scales[item, 2]
+        again = arrays["x"][item] * given.scales[item, 3] + given.scales[item, 2]
+        np.testing.assert_allclose(given.scales[item, 2:], [mag.mean(), mag.std()], rtol=1e-5)
+        # no point is made up, and of fewer than 100 none is lost
+        gaps = np.abs(again[:, None] - mag)
+        assert max(gaps.min(axis=0).max(), gaps.min(axis=1).max()) < 1e-5
+        repeats = np.unique(arrays["phase"][item], return_counts=True)[1]
+        assert repeats.max() - repeats.min() <= 1
+
+
+def test_paper_dmdt_keeps_the_sign():
+    modality, product, constants, given = prepared("dmdt", "paper")
+    assert given.arrays["x"].shape[1] == 23 * 5
+    cells = given.arrays["x"].reshape(-1, 23, 5)
+    seen = given.arrays["mask"].reshape(cells.shape)[:, 0]
+    np.testing.assert_allclose(cells.sum(axis=1)[seen], 1, rtol=1e-5)
+    rows = given.rows
+    backwards = replace(product, time=-product.time)
+    mirrored = modality.preprocess(backwards, catalog(), constants)
+    np.testing.assert_array_equal(mirrored.rows, rows)
+    mirrored = mirrored.arrays["x"].reshape(cells.shape)[:, ::-1]
+    np.testing.assert_allclose(mirrored, cells, atol=2e-2)
+
+
+def test_cycle_finds_the_amplitude_and_frequency_that_were_put_in():
+    modality, _, _, given = prepared("cycle")
+    x, error = given.arrays["x"], given.arrays["error"]
+    put_in = catalog().frame["frequency"].to_numpy()[given.rows]
+    np.testing.assert_allclose(10 ** x[:, 0], put_in, rtol=1e-5)
+    assert (np.abs(10 ** x[:, 1] - 0.4) < 5 * 0.4 * np.log(10) * error[:, 1]).all()
+    assert modality.latent_names == ("log_frequency", "log_amplitude")
 
 
 def test_without_scales_the_reference_is_named():

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from latent_core.config import TrainingSettings
 from latent_core.encoding import decode, encode
 from latent_core.models import make_model, model_kinds
 from latent_core.models.residual import masked_nll
 from latent_core.models.vae import MIN_VARIANCE
+from latent_core.training import train
 
 ROWS, POINTS = 12, 200
 SMALL = {
@@ -17,8 +19,10 @@ SMALL = {
     "residual": {"width": 16, "depth": 1},
     "folded": {"width": 16, "depth": 1},
     "dmdt": {"width": 16, "depth": 1},
+    "identity": {"size": 2},
 }
-SIZES = {"scatter": 110, "residual": 100, "folded": POINTS, "dmdt": 200}
+SIZES = {"scatter": 110, "residual": 100, "folded": POINTS, "dmdt": 200, "identity": 2}
+LEARNING = tuple(kind for kind in model_kinds() if kind != "identity")
 
 
 def network(kind):
@@ -47,7 +51,7 @@ def test_encode_and_decode_have_the_promised_shapes(kind):
     means, sigmas = encode(model, given)
     assert means.shape == sigmas.shape == (ROWS, model.latents)
     assert np.isfinite(means).all()
-    assert (sigmas > 0).all()
+    assert (sigmas > 0).all() if kind in LEARNING else not sigmas.any()
     points = np.linspace(0, 1, SIZES[kind], endpoint=False, dtype=np.float32)
     mean, scatter = decode(model, means, points if kind == "folded" else None)
     assert mean.shape == scatter.shape == (ROWS, SIZES[kind])
@@ -96,7 +100,7 @@ def test_the_likelihood_ignores_masked_values_and_holds_the_variance():
     assert masked_nll(x, mean, variance, nothing).item() == 0
 
 
-@pytest.mark.parametrize("kind", model_kinds())
+@pytest.mark.parametrize("kind", LEARNING)
 def test_a_step_of_training_lowers_the_loss(kind):
     model = network(kind).train()
     batch = {n: torch.from_numpy(a) for n, a in arrays(kind).items() if n in model.inputs}
@@ -122,6 +126,25 @@ def test_the_noise_latent_carries_no_shape():
         first, second = model.decode(z, at), model.decode(other, at)
     assert torch.equal(first.mean, second.mean)
     assert not torch.equal(first.sigma, second.sigma)
+
+
+def test_known_coordinates_pass_unchanged_and_are_not_trained():
+    model, given = network("identity"), arrays("identity")
+    means, sigmas = encode(model, given)
+    np.testing.assert_array_equal(means, given["x"])
+    assert not sigmas.any()
+    np.testing.assert_array_equal(decode(model, means)[0], given["x"])
+    side = np.zeros(ROWS, np.uint8)  # not even a validation split is asked for
+    assert train(model, given, side, TrainingSettings(epochs=3)) == []
+
+
+def test_with_columns_a_histogram_decodes_to_distributions():
+    model = make_model("dmdt", **SMALL["dmdt"], columns=10).eval()
+    with torch.no_grad():
+        cells = model.decode(torch.randn(4, 5)).mean.reshape(4, 20, 10)
+    torch.testing.assert_close(cells.sum(dim=1), torch.ones(4, 10))
+    with pytest.raises(ValueError, match="columns"):
+        make_model("dmdt", columns=7)
 
 
 def test_a_folded_curve_wants_phases():

@@ -9,7 +9,7 @@ import torch
 from latent_core.config import SplitSettings, TrainingSettings
 from latent_core.errors import LatentError
 from latent_core.models import make_model
-from latent_core.training import TEST, TRAIN, VALIDATION, split_of, train
+from latent_core.training import TEST, TRAIN, VALIDATION, split_of, thinned, train
 
 SIZES = {"size": 12, "latents": 2, "body": "residual", "width": 16, "depth": 1}
 ROWS = 400
@@ -90,3 +90,39 @@ def test_too_few_sources_are_refused():
     few = {name: array[:3] for name, array in data().items()}
     with pytest.raises(LatentError, match="too few"):
         train(network(), few, np.zeros(3, np.uint8), SETTINGS)
+
+
+def curves():
+    rng = np.random.default_rng(3)
+    mask = np.arange(40) < rng.integers(3, 40, 60)[:, None]
+    phase = np.sort(rng.random(mask.shape), axis=1) * mask
+    arrays = {"x": (1 + np.sin(6.28 * phase)) * mask, "error": 0.05 * mask, "phase": phase}
+    return {**{n: a.astype(np.float32) for n, a in arrays.items()}, "mask": mask}
+
+
+def test_thinning_leaves_out_points_and_keeps_the_rest_in_order():
+    whole = {n: torch.from_numpy(a) for n, a in curves().items()}
+    torch.manual_seed(0)
+    thin = thinned(whole, 0.5)
+    before, after = whole["mask"].sum(dim=1), thin["mask"].sum(dim=1)
+    assert (after <= before).all()
+    assert (after >= before.clamp(max=5)).all()
+    assert 0.65 < after.sum() / before.sum() < 0.85
+    for row, count in enumerate(after.tolist()):
+        assert thin["mask"][row, :count].all()
+        phase = thin["phase"][row, :count]
+        assert (phase.diff() > 0).all()
+        assert torch.isin(phase, whole["phase"][row]).all()
+        for name in ("x", "error", "phase"):
+            assert not thin[name][row, count:].any()
+
+
+def test_thinned_training_is_seeded_and_differs_from_whole():
+    losses = []
+    for thin in (0.5, 0.5, 0.0):
+        torch.manual_seed(5)
+        model = make_model("folded", width=8, depth=1, harmonics=2)
+        settings = TrainingSettings(epochs=2, batch=16, thin=thin)
+        side = np.r_[np.zeros(50), np.ones(10)].astype(np.uint8)
+        losses.append([epoch.train for epoch in train(model, curves(), side, settings)])
+    assert losses[0] == losses[1] != losses[2]

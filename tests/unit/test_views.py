@@ -14,7 +14,8 @@ from dashboard.views.similar import SimilarView
 from dashboard.views.source import NO_MODEL, SourceView, outside_links, split_columns
 from dashboard.views.toolbar import trust
 from dashboard.views.walk import WalkView
-from latent_core.catalog import Column
+from latent_core.catalog import Catalog, Column
+from latent_core.surveys.spurious import SENTENCE, SPURIOUS
 
 VIEWS = (SourceView, SimilarView, SelectionView, WalkView)
 
@@ -64,6 +65,18 @@ def test_simulated_sources_say_so_and_have_no_links():
     assert "SIMULATED" in view.head.object
     assert "http" not in view.facts.object
     assert "simulated" in view.cards["xp_coefficients"].plot.figure.title.text
+
+
+def test_a_frequency_of_the_scanning_law_is_said_on_the_card():
+    bundle = fake_bundle()
+    frame = bundle.folder.catalog.frame
+    bundle.folder.catalog = Catalog(frame.assign(**{SPURIOUS: np.arange(len(frame)) == 2}))
+    state = ExplorerState({"fake bundle": bundle})
+    state.current_row = 0
+    view = shown(SourceView(state))
+    assert SENTENCE not in view.facts.object
+    state.current_row = 2
+    assert SENTENCE in view.facts.object
 
 
 def test_imported_latents_say_that_nothing_can_be_decoded():

@@ -1,0 +1,1 @@
+"""Settings of published systems, to be passed as `gaia-latent build --config`."""
