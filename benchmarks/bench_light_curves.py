@@ -47,7 +47,7 @@ def trained_here(folder: Folder, config: Path) -> tuple[Blocks, np.ndarray]:
     for name in settings.models:
         stages.prepare(folder, settings, name)
         stages.train_model(folder, settings, name)
-        stages.encode_sources(folder, name)
+        stages.encode_sources(folder, settings, name)
         rows = load_observations(folder, name).rows
         blocks[name] = _spread(folder, rows, folder.array(f"models/{name}/latents.npy"))
     return blocks, split_of(folder.catalog.source_id, settings.split)

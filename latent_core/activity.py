@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # spread by 0.14 of its own posterior sigma; living latents of our models carry 1 to 6.
 DEAD_NATS = 0.01
 STEP = 1.0
+# Coordinates that are given (period, amplitude) have no sigma; infinite nats are not JSON
+SMALLEST_VARIANCE = 1e-12
 
 
 def divergence_by_latent(
@@ -31,7 +33,8 @@ def divergence_by_latent(
     Both are (M, K); rows with a value that is not finite are left out.
     """
     known = np.isfinite(means).all(axis=1) & np.isfinite(sigmas).all(axis=1)
-    mean, variance = np.float64(means[known]), np.float64(sigmas[known]) ** 2
+    mean = np.float64(means[known])
+    variance = np.maximum(np.float64(sigmas[known]) ** 2, SMALLEST_VARIANCE)
     return np.asarray(0.5 * (mean**2 + variance - 1 - np.log(variance)).mean(axis=0))
 
 

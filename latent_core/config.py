@@ -117,7 +117,14 @@ def _model(name: str, table: Mapping[str, Any], file: Path) -> ModelSettings:
     table = dict(table)
     where = f"models.{name}"
     training = _fill(TrainingSettings, table.pop("training", {}), f"{where}.training", file)
-    return _fill(ModelSettings, {"modality": name, **table, "training": training}, where, file)
+    model = _fill(ModelSettings, {"modality": name, **table, "training": training}, where, file)
+    if model.noise_draws < 0 or model.noise_draws == 1:
+        raise InputError(
+            f"{where}.noise_draws is {model.noise_draws}: one draw has no scatter",
+            file=file,
+            remedy="choose 0 (none) or at least 2",
+        )
+    return model
 
 
 def read_settings(file: Path) -> BuildSettings:

@@ -199,6 +199,16 @@ def load_observations(folder: Folder, modality: str) -> Observations:
     return Observations(folder.array(base + "rows.npy"), arrays, folder.array(base + "scales.npy"))
 
 
+def of_all_rows(folder: Folder, model: str, file: str) -> NDArray[np.float32]:
+    """Return an array of a model for all catalog rows (N, k), NaN where it has none."""
+    base = f"models/{model}"
+    size = folder.array(f"{base}/latents.npy").shape[1]
+    spread = np.full((len(folder.catalog), size), np.nan, np.float32)
+    if f"{base}/{file}.npy" in folder:
+        spread[load_observations(folder, model).rows] = folder.array(f"{base}/{file}.npy")
+    return spread
+
+
 def load_model(folder: Folder, name: str) -> TrainedModel:
     """Open a trained model of a bundle; raises FolderError where it has none."""
     weights = f"models/{name}/model.safetensors"

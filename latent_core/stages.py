@@ -27,6 +27,7 @@ from latent_core.encoding import (
     encode,
     load_observations,
     noise_scatter,
+    of_all_rows,
     read_network,
     save_observations,
     save_weights,
@@ -256,9 +257,9 @@ def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: boo
     sigmas: dict[str, NDArray[np.float32]] = {}
     noise: dict[str, NDArray[np.float32]] = {}
     for block, modality in space.blocks.items():
-        latents[block] = _of_all_rows(folder, modality, "latents")
-        sigmas[block] = _of_all_rows(folder, modality, "sigmas")
-        noise[block] = _of_all_rows(folder, modality, "noise_sigmas")
+        latents[block] = of_all_rows(folder, modality, "latents")
+        sigmas[block] = of_all_rows(folder, modality, "sigmas")
+        noise[block] = of_all_rows(folder, modality, "noise_sigmas")
     with write_stage(folder, f"index/{name}", record) as writer:
         save_space(
             writer,
@@ -287,16 +288,6 @@ def _latent_names(
         own = load_modality(settings.models[model].modality).latent_names
         names += own or (f"{block}_{i}" for i in range(latents[block].shape[1]))
     return tuple(names)
-
-
-def _of_all_rows(folder: Folder, model: str, file: str) -> NDArray[np.float32]:
-    """Return an array of a model for all catalog rows (N, k), NaN where it has none."""
-    base = f"models/{model}"
-    size = folder.array(f"{base}/latents.npy").shape[1]
-    spread = np.full((len(folder.catalog), size), np.nan, np.float32)
-    if f"{base}/{file}.npy" in folder:
-        spread[load_observations(folder, model).rows] = folder.array(f"{base}/{file}.npy")
-    return spread
 
 
 def save_space(

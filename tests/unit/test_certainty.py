@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from latent_core.activity import DEAD_NATS, activity, divergence_by_latent
+from latent_core.config import read_settings
 from latent_core.encoding import noise_scatter
+from latent_core.errors import InputError
 from latent_core.models.vae import VAE, Normal
 
 SLOPES = (3.0, 0.0)
@@ -73,3 +75,11 @@ def test_sources_that_were_not_encoded_do_not_count():
     means, sigmas = np.ones((4, 1)), np.ones((4, 1))
     means[3] = np.nan
     np.testing.assert_allclose(divergence_by_latent(means, sigmas), [0.5])
+
+
+@pytest.mark.parametrize("draws", [-1, 1])
+def test_a_scatter_needs_two_draws(tmp_path, draws):
+    file = tmp_path / "one.toml"
+    file.write_text(f'[models.xp_samples]\nkind = "residual"\nnoise_draws = {draws}\n')
+    with pytest.raises(InputError, match="noise_draws"):
+        read_settings(file)

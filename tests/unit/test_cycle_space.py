@@ -40,7 +40,7 @@ def bundle(tmp_path_factory) -> Bundle:
     for name in settings.models:
         stages.prepare(growing, settings, name)
         stages.train_model(growing, settings, name)
-        stages.encode_sources(growing, name)
+        stages.encode_sources(growing, settings, name)
     stages.join_space(growing, settings, "both")
     evaluate_space(growing, settings.split, "both")
     return Bundle.open(built)
@@ -60,6 +60,10 @@ def test_coordinates_are_the_catalogs_frequency_with_no_error(bundle):
     assert len(rows) > 30
     np.testing.assert_allclose(frequency, known, rtol=1e-4)
     assert not space.sigmas[rows, 5:].any()
+
+
+def test_given_coordinates_are_never_dead(bundle):
+    assert not bundle.space("both").dead & {"log_frequency", "log_amplitude"}
 
 
 def test_similarity_can_weigh_them(bundle):
