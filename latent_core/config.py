@@ -32,6 +32,7 @@ class ModelSettings:
     """One model: which network on which modality, its sizes, its training.
 
     `weights` names a shipped folder of trained weights that is taken instead of training.
+    `pretraining`, where given, runs first and `training` goes on from its best weights.
     """
 
     modality: str
@@ -39,6 +40,7 @@ class ModelSettings:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     weights: str = ""
+    pretraining: TrainingSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,10 @@ def _check_type(declared: object, value: object, key: str, file: Path) -> None:
 def _model(name: str, table: Mapping[str, Any], file: Path) -> ModelSettings:
     table = dict(table)
     where = f"models.{name}"
-    training = _fill(TrainingSettings, table.pop("training", {}), f"{where}.training", file)
-    return _fill(ModelSettings, {"modality": name, **table, "training": training}, where, file)
+    for phase in ("training", "pretraining"):
+        if phase in table:
+            table[phase] = _fill(TrainingSettings, table[phase], f"{where}.{phase}", file)
+    return _fill(ModelSettings, {"modality": name, **table}, where, file)
 
 
 def read_settings(file: Path) -> BuildSettings:

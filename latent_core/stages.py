@@ -148,14 +148,16 @@ def train_model(
     else:
         network = _seeded(model)
         about = _about(folder, model, side)
-        history = train(
-            network,
-            observations.arrays,
-            side,
-            model.training,
-            checkpoint=_checkpoint(folder, name, record),
-            progress=lambda done, total, text: report(f"train {name}", done, total, text),
-        )
+        checkpoint = _checkpoint(folder, name, record)
+        for phase in filter(None, (model.pretraining, model.training)):
+            history += train(
+                network,
+                observations.arrays,
+                side,
+                phase,
+                checkpoint=checkpoint.with_suffix(f".{phase.beta}.safetensors"),
+                progress=lambda done, total, text: report(f"train {name}", done, total, text),
+            )
     with write_stage(folder, f"train/{name}", record) as writer:
         save_weights(writer, f"models/{name}", Weights(network, constants, about))
         writer.save_text(f"models/{name}/history.csv", history_csv(history))

@@ -121,6 +121,7 @@ _REGISTRY = {
     "xp_samples": "latent_core.modalities.xp_samples:XpSamplesModality",
     "folded": "latent_core.modalities.folded:FoldedModality",
     "dmdt": "latent_core.modalities.dmdt:DmdtModality",
+    "star_table": "latent_core.modalities.star_table:StarTableModality",
 }
 
 

@@ -74,7 +74,7 @@ def _two_mass(band: str, column: str, wavelength_nm: float) -> StarColumn:
     )
 
 
-# Effective wavelengths from the surveys' own papers, rounded to 1 nm: they place points on an axis.
+# Effective wavelengths from the surveys' papers, to 1 nm: they place points on an axis.
 BANDS: tuple[StarColumn, ...] = (
     _gaia("g", "G", 622.0),
     _gaia("bp", "BP", 511.0),
@@ -101,16 +101,17 @@ EXTRAS: tuple[StarColumn, ...] = (
 
 @dataclass(frozen=True)
 class Label:
-    """What the prediction heads learn; never an input. One column name in the catalog."""
+    """What the prediction heads learn, as its logarithm where `log`; never an input."""
 
     name: str
     error_column: str
     unit: str
     title: str
+    log: bool = False
 
 
 LABELS: tuple[Label, ...] = (
-    Label("teff", "teff_err", "K", "Teff"),
+    Label("teff", "teff_err", "K", "Teff", log=True),
     Label("logg", "logg_err", "log10(cm s-2)", "log g"),
     Label("fe_h", "fe_h_err", "dex", "[Fe/H]"),
     Label("alpha_m", "alpha_m_err", "dex", "[alpha/M]"),

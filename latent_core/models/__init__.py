@@ -18,6 +18,7 @@ _REGISTRY = {
     "residual": "latent_core.models.residual:ResidualVAE",
     "folded": "latent_core.models.folded:FoldedVAE",
     "dmdt": "latent_core.models.dmdt:DmdtVAE",
+    "masked": "latent_core.models.masked:MaskedAutoencoder",
 }
 
 
