@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from gaia_latent_data.make_xp_operator import unit_rows
 from gaiaxpy import PhotometricSystem, generate
 
-from gaia_latent_data.make_xp_operator import unit_rows
 from latent_core.modalities.xp_operator import load_prior
 
 HERE = Path(__file__).parent

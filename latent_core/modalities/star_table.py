@@ -46,7 +46,10 @@ class StarTableModality(Modality):
     scale_names = ("g_mag", "has_xp")
 
     def fit(self, product: Product, catalog: Catalog, train: NDArray[np.bool_]) -> Constants:
-        """Return centers and spreads of columns (C,) and labels (L,), and band offsets (B,)."""
+        """Return centers and spreads of columns (C,) and labels (L,), and band offsets (B,).
+
+        `learned` (C,) is 1 for columns that some star has, or its spectrum gives.
+        """
         rows = _rows(catalog)
         chosen = train[rows] if train[rows].any() else np.ones(len(rows), bool)
         values, _ = _values(product, catalog, rows)
@@ -64,6 +67,7 @@ class StarTableModality(Modality):
             "label_center": label_center,
             "label_spread": label_spread,
             "synthetic_offset": offset,
+            "learned": np.isfinite(values).any(axis=0).astype(np.float64),
         }
 
     def preprocess(self, product: Product, catalog: Catalog, constants: Constants) -> Observations:
@@ -77,7 +81,7 @@ class StarTableModality(Modality):
         labels = _labels(catalog, rows)
         labels = (labels - constants["label_center"]) / constants["label_spread"]
         known = np.isfinite(labels)
-        g = catalog.frame[_found(catalog, BANDS[ANCHOR_COLUMN].columns)].to_numpy(float)[rows]
+        g = _read(catalog, BANDS[ANCHOR_COLUMN].columns, rows)
         return Observations(
             rows=rows,
             arrays={
@@ -91,8 +95,7 @@ class StarTableModality(Modality):
             },
             scales=np.column_stack([g, mask[:, XP_PART].all(axis=1)]).astype(np.float64),
             rejected=tuple(
-                (int(row), "no G magnitude")
-                for row in np.setdiff1d(np.arange(len(catalog)), rows)
+                (int(row), "no G magnitude") for row in np.setdiff1d(np.arange(len(catalog)), rows)
             ),
         )
 
@@ -240,4 +243,3 @@ def _robust(values: Wide) -> tuple[Wide, Wide]:
 
 def _tame(x: Wide) -> NDArray[np.float32]:
     return np.clip(np.nan_to_num(x), -FURTHEST, FURTHEST).astype(np.float32)
-

@@ -1,4 +1,4 @@
-"""Synthetic photometry of XP spectra as one matrix product (made by data/make_xp_photometry.py)."""
+"""Synthetic photometry of XP spectra as one matrix product (data/make_xp_photometry.py)."""
 
 from __future__ import annotations
 

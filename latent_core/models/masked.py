@@ -103,8 +103,9 @@ class MaskedAutoencoder(VAE):
     """Reconstruct what is masked and predict labels with quantiles.
 
     Of `columns` C inputs the `block` (first, end) is hidden as one in a fraction `block_rate` of
-    the rows, every other entry with a rate drawn for each row in [0, `element_rate`], so that rows
-    as complete as those of use are seen too. `beta` of the loss is the weight of the labels: 0
+    the rows, and single entries of every second row with a rate drawn in [0, `element_rate`], so
+    that rows as complete as those of use are seen too. Half of the rows show what is hidden as
+    masked, half as missing: a network that never saw XP missing fails on stars without. `beta` of the loss is the weight of the labels: 0
     pretrains, 0.8 is the published fine-tuning. The latents are points, their sigma a constant.
     The first `bands` columns are compared with `synthetic` photometry (weight `consistency`).
     Published size: latents 256, widths 2048 2048 1024 1024 512 512 256, frequencies 48,
@@ -167,23 +168,23 @@ class MaskedAutoencoder(VAE):
         out: Tensor = self.head(z)
         return out
 
-    def draw_masks(self, present: Tensor) -> Tensor:
-        """Draw what to hide (B, C): the whole block of some rows, and single entries.
+    def draw_masks(self, present: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw what to hide (B, C), and in which rows (B, 1) it shows as masked, not missing.
 
         In evaluation the same masks are drawn each time, so that epochs compare.
         """
         generator = None if self.training else torch.Generator().manual_seed(HELD_OUT_SEED)
-        rate = self.element_rate * torch.rand(len(present), 1, generator=generator)
+        share, some, whole, shown = torch.rand(4, len(present), 1, generator=generator)
+        rate = self.element_rate * share * (some < 0.5)
         hidden = torch.rand(present.shape, generator=generator) < rate
-        whole = torch.rand(len(present), 1, generator=generator) < self.block_rate
-        hidden[:, self.block] |= whole
-        return hidden & present
+        hidden[:, self.block] |= whole < self.block_rate
+        return hidden & present, shown < 0.5
 
     def loss(self, batch: Batch, beta: float) -> Loss:
         """Return (1 - beta) reconstruction + beta pinball; the latter stands as `divergence`."""
         present = batch["mask"]
-        hidden = self.draw_masks(present)
-        z = self.latent(batch["x"], present, hidden)
+        hidden, as_masked = self.draw_masks(present)
+        z = self.latent(batch["x"], present & ~(hidden & ~as_masked), hidden & as_masked)
         decoded = self.decoder(z)
         off = entry_error(decoded, batch["x"], hidden)
         if self.training:

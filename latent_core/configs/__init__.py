@@ -1,0 +1,1 @@
+"""Settings that a build can be given as `--config`, beside the default ones."""
