@@ -105,9 +105,10 @@ class MaskedAutoencoder(VAE):
     Of `columns` C inputs the `block` (first, end) is hidden as one in a fraction `block_rate` of
     the rows, and single entries of every second row with a rate drawn in [0, `element_rate`], so
     that rows as complete as those of use are seen too. Half of the rows show what is hidden as
-    masked, half as missing: a network that never saw XP missing fails on stars without. `beta` of the loss is the weight of the labels: 0
-    pretrains, 0.8 is the published fine-tuning. The latents are points, their sigma a constant.
-    The first `bands` columns are compared with `synthetic` photometry (weight `consistency`).
+    masked, half as missing: a network that never saw XP missing fails on stars without. `beta`
+    of the loss is the weight of the labels: 0 pretrains, 0.8 is the published fine-tuning. The
+    latents are points, their sigma a constant. The first `bands` columns are compared with
+    `synthetic` photometry (weight `consistency`).
     Published size: latents 256, widths 2048 2048 1024 1024 512 512 256, frequencies 48,
     embedding 16, block_rate 0.9 and element_rate 0.6 for all rows.
     """

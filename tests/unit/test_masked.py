@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 import torch
 
 import latent_core.configs
+from latent_core import Bundle
+from latent_core.bundle import Folder, Manifest, new_folder
 from latent_core.catalog import Catalog
 from latent_core.config import TrainingSettings, read_settings
+from latent_core.derived import with_derived
 from latent_core.errors import LatentError
 from latent_core.modalities import load_modality
 from latent_core.modalities.star_columns import (
@@ -28,8 +32,9 @@ from latent_core.modalities.xp_operator import load_operator, load_prior
 from latent_core.modalities.xp_photometry import load_photometry
 from latent_core.models import make_model
 from latent_core.models.masked import entry_error, pinball
-from latent_core.predictions import MIDDLE, conformal, corrected, predict
-from latent_core.products import XpCoefficients
+from latent_core.pipeline import build
+from latent_core.predictions import CASES, MIDDLE, conformal, corrected, predict
+from latent_core.products import XpCoefficients, save_product
 from latent_core.release import load_release
 from latent_core.training import train
 
@@ -146,7 +151,7 @@ def test_missing_and_masked_are_told_apart(table):
     column = torch.zeros_like(batch["mask"])
     column[:, 1] = True
     masked = model.latent(batch["x"], batch["mask"], column)
-    missing = model.latent(batch["x"], batch["mask"] & ~column, 0 * column)
+    missing = model.latent(batch["x"], batch["mask"] & ~column, torch.zeros_like(column))
     assert (masked - missing).abs().max() > 1e-4
 
 
@@ -246,3 +251,33 @@ def test_the_published_size_is_reachable():
     small = network(frequencies=3)
     out = small.latent(torch.zeros(2, len(COLUMNS)), *torch.ones(2, 2, len(COLUMNS)).bool())
     assert torch.isfinite(out).all()
+
+
+def test_a_build_predicts_every_star_beside_the_catalog(tmp_path):
+    catalog, product = stars()
+    manifest = Manifest("survey", "stars", "gaia_dr3", False, "test", "made up")
+    with new_folder(tmp_path / "s", manifest) as writer:
+        writer.save_catalog(catalog)
+        save_product(writer, product)
+    config = tmp_path / "c.toml"
+    shipped = Path(latent_core.configs.__file__).with_name("masked.toml").read_text("utf-8")
+    config.write_text(re.sub(r"epochs = \d+, batch = \d+", "epochs = 1, batch = 16", shipped))
+    out = build(tmp_path / "s", tmp_path / "b", config=config)
+    folder = Folder.open(out, "bundle")
+    found = with_derived(folder)
+    frame = found.frame
+    for label in LABELS:
+        for case in CASES:
+            parts = [frame[f"{label.name}_{p}{case}"] for p in ("p16", "p50", "p84")]
+            assert np.isfinite(parts).all()
+            assert (np.diff(parts, axis=0) >= 0).all()
+            assert "predicted" in found.column(f"{label.name}_p50{case}").label
+    assert np.isfinite(frame["2mass_h_imputed"]).tolist() == [True] + (STARS - 1) * [False]
+    assert "catwise_w1_imputed" not in frame  # nothing ever told it
+    factors = folder.json("models/star_table/predictions.json")["conformal_factors"]
+    assert set(factors) == {"all", "no_xp"}
+    bundle = Bundle.open(out)
+    (imputed,) = bundle.reconstructed(0, "star_table")
+    assert imputed.y_label == "imputed flux"
+    assert np.isfinite(imputed.y).all()
+    assert bundle.observed(0, "star_table") == ()
