@@ -149,13 +149,17 @@ def train_model(
         network = _seeded(model)
         about = _about(folder, model, side)
         checkpoint = _checkpoint(folder, name, record)
-        for phase in filter(None, (model.pretraining, model.training)):
+        phases = [(model.training, checkpoint)]
+        if model.pretraining:  # a file of its own: the optimizer's state is not the same
+            first = checkpoint.with_suffix(".pretraining.safetensors")
+            phases.insert(0, (model.pretraining, first))
+        for phase, file in phases:
             history += train(
                 network,
                 observations.arrays,
                 side,
                 phase,
-                checkpoint=checkpoint.with_suffix(f".{phase.beta}.safetensors"),
+                checkpoint=file,
                 progress=lambda done, total, text: report(f"train {name}", done, total, text),
             )
     with write_stage(folder, f"train/{name}", record) as writer:
@@ -169,7 +173,7 @@ def _checkpoint(folder: Folder, name: str, record: Mapping[str, Any]) -> Path:
     key = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
     own = folder.path / f".training-{name}-{key}.safetensors"
     for other in folder.path.glob(f".training-{name}-*"):
-        if other != own:
+        if not other.name.startswith(own.stem):
             other.unlink()
     return own
 

@@ -67,7 +67,7 @@ class StarTableModality(Modality):
             "label_center": label_center,
             "label_spread": label_spread,
             "synthetic_offset": offset,
-            "learned": np.isfinite(values).any(axis=0).astype(np.float64),
+            "learned": np.asarray(np.isfinite(values).any(axis=0), np.float64),
         }
 
     def preprocess(self, product: Product, catalog: Catalog, constants: Constants) -> Observations:
