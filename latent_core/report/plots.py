@@ -95,7 +95,7 @@ def interval_plot(
             colour = COLOURS[number % len(COLOURS)]
             ax.errorbar(
                 value, at, xerr=reach, fmt="o", ms=4.5, capsize=2.5, lw=1.3, color=colour,
-                label=shortened(key, 40),
+                label=shortened(key, 70),
             )  # fmt: skip
         ax.set_yticks(range(len(rows)), [shortened(name, 44) for name, _ in rows])
         ax.set_ylim(len(rows) - 0.4, -0.6)
