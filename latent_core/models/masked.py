@@ -113,7 +113,7 @@ class MaskedAutoencoder(VAE):
     embedding 16, block_rate 0.9 and element_rate 0.6 for all rows.
     """
 
-    inputs = ("x", "mask", "synthetic", "synthetic_mask", "labels", "label_mask")
+    inputs = ("x", "error", "mask", "synthetic", "synthetic_mask", "labels", "label_mask")
 
     def __init__(
         self,
@@ -190,7 +190,7 @@ class MaskedAutoencoder(VAE):
         off = entry_error(decoded, batch["x"], hidden)
         if self.training:
             self._remember(off.detach(), hidden)
-        reconstruction = off.sum() / hidden.sum().clamp(min=1)
+        reconstruction = self._reconstruction(off, batch["error"], hidden)
         if self.consistency:
             made, known = batch["synthetic"], batch["synthetic_mask"]
             apart = entry_error(decoded[:, : self.bands], made, known)
@@ -201,6 +201,21 @@ class MaskedAutoencoder(VAE):
             return Loss(reconstruction, reconstruction, torch.zeros(()))
         labels = pinball(self.head(z), batch["labels"], batch["label_mask"])
         return Loss((1 - beta) * reconstruction + beta * labels, reconstruction, labels)
+
+    def _reconstruction(self, off: Tensor, error: Tensor, hidden: Tensor) -> Tensor:
+        """Average misfits over the block and over all other columns, each half of the whole.
+
+        110 coefficients would drown a handful of bands otherwise. An entry weighs 1 / (1 +
+        error^2): in a faint star most coefficients of high order are noise.
+        """
+        weighed = off / (1 + error**2)
+        within = torch.zeros(self.columns, dtype=torch.bool, device=off.device)
+        within[self.block] = True
+        halves = [
+            weighed[:, part].sum() / hidden[:, part].sum().clamp(min=1)
+            for part in (within, ~within)
+        ]
+        return sum(halves, off.new_zeros(())) / 2
 
     def _remember(self, off: Tensor, counted: Tensor) -> None:
         """Follow each column's scatter over the batches of training."""

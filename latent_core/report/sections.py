@@ -12,8 +12,10 @@ from latent_core.report.alpha import alpha
 from latent_core.report.classification import classification
 from latent_core.report.clustering import clustering
 from latent_core.report.content import Context, Section
+from latent_core.report.crossmodal import crossmodal
 from latent_core.report.maps import maps
 from latent_core.report.outliers import outliers
+from latent_core.report.predictions import predictions
 from latent_core.report.reconstruction import reconstruction
 from latent_core.report.regression import regression
 
@@ -21,8 +23,10 @@ SECTIONS: tuple[Callable[[Context], Section | None], ...] = (
     classification,
     regression,
     alpha,
+    predictions,
     reconstruction,
     clustering,
     maps,
+    crossmodal,
     outliers,
 )
