@@ -28,7 +28,8 @@ PROBE_TITLES = {
 
 def classification(context: Context) -> Section | None:
     """Measure kNN and linear probes of every label in every space, block and map."""
-    asked = [*context.latents, *(shown for _, shown in context.maps)]
+    drawn = {shown.x.tobytes(): shown for _, shown in reversed(context.maps)}
+    asked = [*context.latents, *reversed(drawn.values())]
     figures: dict[str, Any] = {}
     tables: list[Table] = []
     plots: list[Plot] = []
