@@ -40,6 +40,7 @@ class ModelSettings:
     `preparation` names how the modality prepares its input (`Modality.preparations`).
     `noise_draws` (0 or at least 2) is how often each source is encoded again with its own noise
     added, to find what that noise does to its latents.
+    `pretraining`, where given, runs first and `training` goes on from its best weights.
     """
 
     modality: str
@@ -49,6 +50,7 @@ class ModelSettings:
     weights: str = ""
     preparation: str = "release"
     noise_draws: int = 0
+    pretraining: TrainingSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,10 @@ def _check_type(declared: object, value: object, key: str, file: Path) -> None:
 def _model(name: str, table: Mapping[str, Any], file: Path) -> ModelSettings:
     table = dict(table)
     where = f"models.{name}"
-    training = _fill(TrainingSettings, table.pop("training", {}), f"{where}.training", file)
-    model = _fill(ModelSettings, {"modality": name, **table, "training": training}, where, file)
+    for phase in ("training", "pretraining"):
+        if phase in table:
+            table[phase] = _fill(TrainingSettings, table[phase], f"{where}.{phase}", file)
+    model = _fill(ModelSettings, {"modality": name, **table}, where, file)
     if model.noise_draws < 0 or model.noise_draws == 1:
         raise InputError(
             f"{where}.noise_draws is {model.noise_draws}: one draw has no scatter",

@@ -32,6 +32,7 @@ from latent_core.figures import evaluate_space
 from latent_core.latent_space import space_names
 from latent_core.modalities import load_modality
 from latent_core.modalities.xp_operator import DERIVED, coefficients_from_sampled
+from latent_core.predictions import KIND, predict_sources
 from latent_core.products import (
     PRODUCTS,
     Product,
@@ -186,6 +187,7 @@ def run(folder: Folder, settings: BuildSettings, report: Report = silent) -> Non
     """Run every stage that is missing or stale, and forget what the settings no longer name."""
     wanted = {f"{stage}/{name}" for stage in MODEL_STAGES for name in settings.models}
     wanted |= {f"{stage}/{name}" for stage in SPACE_STAGES for name in settings.spaces}
+    wanted |= {f"predict/{name}" for name, m in settings.models.items() if m.kind == KIND}
     forget_stages(folder, {s for s in folder.manifest.stages if "/" in s} - wanted)
     for number, name in enumerate(settings.models):
         report(f"prepare {name}", number, len(settings.models), "")
@@ -193,6 +195,7 @@ def run(folder: Folder, settings: BuildSettings, report: Report = silent) -> Non
         stages.train_model(folder, settings, name, report=report)
         report(f"encode {name}", 0, 0, "")
         stages.encode_sources(folder, settings, name)
+        predict_sources(folder, settings, name)
     stages.flag_sources(folder, settings.models)
     for name in settings.spaces:
         report(f"index {name}", 0, 0, "")

@@ -38,6 +38,8 @@ KINDS = (HUIJSE, SCATTER)
 BLOCKS = {"xp": ("xp", "xp_samples"), "folded": ("fold", "folded"), "dmdt": ("dmdt", "dmdt")}
 LATENTS_A_BLOCK = 5
 CYCLE = ("frequency", "amplitude")
+CYCLE_MODEL = "cycle"
+KINDS_OF = {"xp_samples": "residual", CYCLE_MODEL: "identity"}  # where not the modality's name
 MAP = "released"
 # The released coordinates come out of the released projector to 3e-5; more is another table
 LARGEST_MAP_DIFFERENCE = 1e-3
@@ -75,6 +77,7 @@ def import_huijse(
         for place, (block, (_, name)) in enumerate(BLOCKS.items()):
             part = slice(place * LATENTS_A_BLOCK, (place + 1) * LATENTS_A_BLOCK)
             _save_release_model(writer, name, networks[block], table.latents[:, part])
+        _save_release_model(writer, CYCLE_MODEL, _known(), _cycle(table))
         _save_release_spaces(writer, table, projector, coordinates)
     opened = Folder.open(out, "bundle")
     for space in ("variability", "latents"):
@@ -167,6 +170,12 @@ def _manifest(name: str, credit: str, kind: str) -> Manifest:
     )
 
 
+def _known() -> VAE:
+    from latent_core.models import make_model
+
+    return make_model(KINDS_OF[CYCLE_MODEL], size=len(CYCLE))
+
+
 def _save_release_model(
     writer: StageWriter, name: str, network: VAE, latents: NDArray[np.float32]
 ) -> None:
@@ -174,7 +183,7 @@ def _save_release_model(
     light_curve = name != "xp_samples"
     constants = {"as_released": np.ones(1)} if light_curve else {}
     about = {
-        "kind": "residual" if name == "xp_samples" else name,
+        "kind": KINDS_OF.get(name, name),
         "modality": name,
         "sizes": {},
         "published": "P. Huijse et al. 2025, A&A 701, A150; release of December 2025",
@@ -194,19 +203,26 @@ def _save_release_spaces(
     coordinates: NDArray[np.float32],
 ) -> None:
     models = {block: name for block, (_, name) in BLOCKS.items()}
+    whole_models = {**models, CYCLE_MODEL: CYCLE_MODEL}
     ends = np.arange(len(BLOCKS) + 1) * LATENTS_A_BLOCK
     parts = dict(zip(BLOCKS, np.split(table.latents, ends[1:-1], axis=1), strict=True))
     names = tuple(f"{block}_{i}" for block in BLOCKS for i in range(LATENTS_A_BLOCK))
     about = {"method": "parametric UMAP", "published": HUIJSE}
-    whole = {**parts, "cycle": _cycle(table)}
+    whole = {**parts, CYCLE_MODEL: _cycle(table)}
     cycle = tuple(f"log_{name}" for name in CYCLE)
-    titles = {
-        "variability": ("spectra, light curves, period and amplitude", whole, (*names, *cycle)),
-        "latents": ("spectra and light curves", parts, names),
+    spaces = {
+        "variability": ("spectra, light curves, period", whole, whole_models, (*names, *cycle)),
+        "latents": ("spectra and light curves", parts, models, names),
     }
-    for rank, (space, (title, blocks, latent_names)) in enumerate(titles.items()):
+    for rank, (space, (title, blocks, made_by, latent_names)) in enumerate(spaces.items()):
         save_space(
-            writer, space, blocks, title=title, models=models, rank=rank, latent_names=latent_names
+            writer,
+            space,
+            blocks,
+            title=title,
+            models=made_by,
+            rank=rank,
+            latent_names=latent_names,
         )
         save_map(writer, space, MAP, coordinates, about)
     save_projector(

@@ -158,14 +158,20 @@ def train_model(
     else:
         network = _seeded(model)
         about = _about(folder, model, side)
-        history = train(
-            network,
-            observations.arrays,
-            side,
-            model.training,
-            checkpoint=_checkpoint(folder, name, record),
-            progress=lambda done, total, text: report(f"train {name}", done, total, text),
-        )
+        checkpoint = _checkpoint(folder, name, record)
+        phases = [(model.training, checkpoint)]
+        if model.pretraining:  # a file of its own: the optimizer's state is not the same
+            first = checkpoint.with_suffix(".pretraining.safetensors")
+            phases.insert(0, (model.pretraining, first))
+        for phase, file in phases:
+            history += train(
+                network,
+                observations.arrays,
+                side,
+                phase,
+                checkpoint=file,
+                progress=lambda done, total, text: report(f"train {name}", done, total, text),
+            )
     with write_stage(folder, f"train/{name}", record) as writer:
         save_weights(writer, f"models/{name}", Weights(network, constants, about))
         writer.save_text(f"models/{name}/history.csv", history_csv(history))
@@ -177,7 +183,7 @@ def _checkpoint(folder: Folder, name: str, record: Mapping[str, Any]) -> Path:
     key = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
     own = folder.path / f".training-{name}-{key}.safetensors"
     for other in folder.path.glob(f".training-{name}-*"):
-        if other != own:
+        if not other.name.startswith(own.stem):
             other.unlink()
     return own
 

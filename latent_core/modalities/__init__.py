@@ -139,6 +139,7 @@ _REGISTRY = {
     "folded": "latent_core.modalities.folded:FoldedModality",
     "dmdt": "latent_core.modalities.dmdt:DmdtModality",
     "cycle": "latent_core.modalities.cycle:CycleModality",
+    "star_table": "latent_core.modalities.star_table:StarTableModality",
 }
 
 

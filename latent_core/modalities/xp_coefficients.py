@@ -66,7 +66,7 @@ class XpCoefficientsModality(Modality):
         coefficients = np.asarray(mean, np.float64) * constants["spread"] + constants["mean"]
         scatter = np.asarray(sigma, np.float64) * constants["spread"]
         label = "flux" if scales is not None else f"flux at G = {REFERENCE_G:.0f} mag"
-        return (_spectrum(coefficients * g_flux, scatter * g_flux, label),)
+        return (spectrum(coefficients * g_flux, scatter * g_flux, label),)
 
     def observed(
         self,
@@ -78,10 +78,10 @@ class XpCoefficientsModality(Modality):
     ) -> tuple[Curve | Grid, ...]:
         """Return the calibrated spectrum of the measured coefficients with its errors."""
         assert isinstance(product, XpCoefficients)  # noqa: S101 - the registry pairs them
-        return (_spectrum(product.values[item], product.errors[item], "flux"),)
+        return (spectrum(product.values[item], product.errors[item], "flux"),)
 
 
-def _spectrum(coefficients: NDArray, errors: NDArray, label: str) -> Curve:
+def spectrum(coefficients: NDArray, errors: NDArray, label: str) -> Curve:
     """Calibrate coefficients and propagate independent errors: diag(B C B^T)."""
     operator = load_operator()
     variance = np.asarray(errors, np.float64) ** 2 @ (operator.calibrate**2).T

@@ -19,6 +19,7 @@ _REGISTRY = {
     "folded": "latent_core.models.folded:FoldedVAE",
     "dmdt": "latent_core.models.dmdt:DmdtVAE",
     "identity": "latent_core.models.identity:Identity",
+    "masked": "latent_core.models.masked:MaskedAutoencoder",
 }
 
 

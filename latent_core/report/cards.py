@@ -54,7 +54,8 @@ def trained_on(folder: Folder, about: Mapping[str, Any]) -> str:
             "ones; validation and test are held out by a hash of source_id"
         )
     if about.get("trained_on") != folder.name:
-        text += f". It was not trained on the sources of {folder.name}"
+        text += f". It came to {folder.name} trained; whether sources here were among those it "
+        text += "learned from is not recorded"
     return text + "."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from latent_core.report.anchors import anchors_of
@@ -27,7 +28,8 @@ PROBE_TITLES = {
 
 def classification(context: Context) -> Section | None:
     """Measure kNN and linear probes of every label in every space, block and map."""
-    asked = [*context.latents, *(shown for _, shown in context.maps)]
+    drawn = {shown.x.tobytes(): shown for _, shown in reversed(context.maps)}
+    asked = [*context.latents, *reversed(drawn.values())]
     figures: dict[str, Any] = {}
     tables: list[Table] = []
     plots: list[Plot] = []
@@ -143,7 +145,7 @@ _KINDS = ("precision", "recall", "f1")
 def _plots(labels: Labels, found: dict[str, dict[str, Classified]]) -> list[Plot]:
     names = list(found)
     series = {
-        PROBE_TITLES[p]: [100 * found[n][p].macro_f1 if p in found[n] else 0.0 for n in names]
+        PROBE_TITLES[p]: [100 * found[n][p].macro_f1 if p in found[n] else math.nan for n in names]
         for p in PROBES
         if any(p in found[n] for n in names)
     }
@@ -151,7 +153,7 @@ def _plots(labels: Labels, found: dict[str, dict[str, Classified]]) -> list[Plot
         Plot(
             f"{labels.title}: macro-F1 of every space, block and map",
             bar_plot(names, series, "macro-F1 [%]", limit=108),
-            "Maps are asked by neighbors only; 0 where a probe was not asked.",
+            "Maps, and labels of very many classes, are asked by neighbors only.",
         )
     ]
     for name, probes in found.items():

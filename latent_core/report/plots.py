@@ -29,7 +29,6 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
 }
 DPI = 110
-FEW_CLASSES = 16
 MANY_CLASSES = 30
 
 
@@ -96,7 +95,7 @@ def interval_plot(
             colour = COLOURS[number % len(COLOURS)]
             ax.errorbar(
                 value, at, xerr=reach, fmt="o", ms=4.5, capsize=2.5, lw=1.3, color=colour,
-                label=shortened(key, 40),
+                label=shortened(key, 70),
             )  # fmt: skip
         ax.set_yticks(range(len(rows)), [shortened(name, 44) for name, _ in rows])
         ax.set_ylim(len(rows) - 0.4, -0.6)
@@ -193,7 +192,7 @@ def bar_plot(
     lines: Sequence[float] = (),
     limit: float | None = None,
 ) -> str:
-    """Draw horizontal bars, one group a name; `lines` are values to compare with."""
+    """Draw horizontal bars, one group a name, none for NaN; `lines` are to compare with."""
 
     def draw(axes: list[Axes]) -> None:
         (ax,) = axes
@@ -201,8 +200,9 @@ def bar_plot(
         for number, (key, values) in enumerate(series.items()):
             at = np.arange(len(names)) + (number - (len(series) - 1) / 2) * thick
             colour = COLOURS[number % len(COLOURS)]
-            bars = ax.barh(at, values, thick * 0.92, color=colour, label=key)
-            ax.bar_label(bars, fmt="%.1f", fontsize=7.5, padding=2)
+            bars = ax.barh(at, np.nan_to_num(values), thick * 0.92, color=colour, label=key)
+            texts = ["" if np.isnan(value) else f"{value:.1f}" for value in values]
+            ax.bar_label(bars, texts, fontsize=7.5, padding=2)
         ax.set_yticks(range(len(names)), [shortened(name, 44) for name in names])
         ax.invert_yaxis()
         ax.set_xlabel(xlabel)

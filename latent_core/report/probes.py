@@ -178,7 +178,12 @@ def boosted_answers(
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     trees: Any = HistGradientBoostingClassifier(
-        class_weight="balanced", max_iter=150, early_stopping=True, random_state=seed
+        class_weight="balanced",
+        learning_rate=0.15,
+        max_iter=80,
+        max_bins=63,
+        early_stopping=True,
+        random_state=seed,
     )
     return np.asarray(trees.fit(x, high).predict(asked), bool)
 

@@ -90,9 +90,9 @@ def reconstruction(context: Context) -> Section | None:
         "Reconstruction and calibration",
         _reading(figures),
         f"{context.data}; each model's own input, up to {LARGEST:,} seeded sources of it, decoded "
-        "from posterior means. Splits are those of training (by a hash of source_id); for weights "
-        "taken from elsewhere no source here was trained on. chi = sqrt(mean((data - decoded)^2 / "
-        "sigma^2)) of a source, sigma by measured errors alone, or with the model's scatter "
+        "from posterior means. Splits are those of training (by a hash of source_id); on what "
+        "weights from elsewhere were trained, their card says. chi = sqrt(mean((data - decoded)^2 "
+        "/ sigma^2)) of a source, sigma by measured errors alone, or with the model's scatter "
         "added; points are taken as independent (no covariance).",
         {"models": figures, "published": anchors_of("reconstruction")},
         (*_tables(figures), published_table("reconstruction")),

@@ -140,7 +140,7 @@ def _rows(context: Context, figures: dict[str, Any]) -> tuple[tuple[str, ...], .
             constant = (_number(mean[k], column.unit) for k in ("mae", "rmse"))
             first = (population, column.title)
             rows.append((*first, "none", "always the mean", f"{mean['sources']:,}", *constant,
-                         f"{mean['r2']:.3f}", f"{mean['bias']:+.4f}"))  # fmt: skip
+                         f"{mean['r2']:.3f}", _number(mean["bias"], column.unit)))  # fmt: skip
             for space, probes in spaces.items():
                 for probe in PROBES:
                     if probe in probes:
@@ -148,7 +148,8 @@ def _rows(context: Context, figures: dict[str, Any]) -> tuple[tuple[str, ...], .
                         rows.append((*first, space, PROBE_TITLES[probe], f"{s['sources']:,}",
                                      _with_interval(s, "mae", column.unit),
                                      _with_interval(s, "rmse", column.unit),
-                                     f"{s['r2']:.3f}", f"{s['bias']:+.4f}"))  # fmt: skip
+                                     f"{s['r2']:.3f}",
+                                     _number(s["bias"], column.unit)))  # fmt: skip
     return tuple(rows)
 
 

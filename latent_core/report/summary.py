@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from latent_core.errors import InputError
+from latent_core.evaluation import MAP_NEIGHBORS
+from latent_core.report.plots import MANY_CLASSES
 
 START, END = "<!-- figures: start -->", "<!-- figures: end -->"
 HEADER = ("figure", "value", "95 % interval", "on", "sources", "split")
 Figure = dict[str, Any]
+# what the README shows; a summary keeps the others beside them
+FAIR_BASELINE = "labels [Fe/H], Teff, log g"
+LESSER_GROUPS = ("Teff >=", "pairs alike in [Fe/H] (")
 OUT_OF_FOLD, HELD_OUT, NO_SPLIT = "out of fold", "held-out test", "none (sample)"
 
 
@@ -45,9 +50,12 @@ def _figure(
     sources: int,
     split: str,
     interval: Sequence[float] | None = None,
+    *,
+    headline: bool = True,
 ) -> Figure:
     return {
         "what": what,
+        "headline": headline,
         "value": value,
         "unit": unit,
         "interval": None if interval is None else list(interval),
@@ -59,35 +67,48 @@ def _figure(
 def _classification(section: Mapping[str, Any]) -> Iterator[Figure]:
     titles = {"knn": "10 neighbors", "linear": "linear probe"}
     for label, spaces in section["labels"].items():
-        space, probes = next(iter(spaces.items()))
-        for probe, s in probes.items():
+        for space, probe, s in _in_spaces(spaces):
             about = f"{label}, {s['classes']} classes, {titles[probe]} in {space}"
+            wanted = s["classes"] <= MANY_CLASSES and probe == "knn"
             for kind, title in (("accuracy", "accuracy"), ("macro_f1", "macro-F1")):
                 value = s[f"{kind}_percent"]
-                yield _figure(f"{title}: {about}", value, "%", s["sources"], OUT_OF_FOLD)
+                yield _figure(
+                    f"{title}: {about}", value, "%", s["sources"], OUT_OF_FOLD, headline=wanted
+                )
+
+
+def _in_spaces(spaces: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Space, probe and figures of whole spaces: blocks and maps stay in the report."""
+    for space, probes in spaces.items():
+        if " / " not in space:
+            for probe, scores in probes.items():
+                yield space, probe, scores
 
 
 def _regression(section: Mapping[str, Any]) -> Iterator[Figure]:
     titles = {"knn": "10 neighbors", "mlp": "MLP"}
     for population, names in section["populations"].items():
         for name, spaces in names.items():
-            for space, probes in spaces.items():
-                if " / " in space:
+            for space, probe, s in _in_spaces(spaces):
+                if probe not in titles:
                     continue
-                for probe in (p for p in titles if p in probes):
-                    s = probes[probe]
-                    what = f"RMSE of {name} ({population}): {titles[probe]} on {space}"
-                    interval = s["rmse_95_percent"]
-                    unit = "K" if name == "teff" else "dex"
-                    yield _figure(what, s["rmse"], unit, s["sources"], HELD_OUT, interval)
+                what = f"RMSE of {name} ({population}): {titles[probe]} on {space}"
+                unit = "K" if name == "teff" else "dex"
+                yield _figure(
+                    what, s["rmse"], unit, s["sources"], HELD_OUT, s["rmse_95_percent"],
+                    headline=probe == "mlp",
+                )  # fmt: skip
 
 
 def _alpha(section: Mapping[str, Any]) -> Iterator[Figure]:
     for name, groups in section["features"].items():
+        known = not name.startswith(("labels", "raw")) or name == FAIR_BASELINE
         for group, s in groups.items():
             what = f"balanced accuracy of the alpha sequence ({group}): {name}"
-            interval = s["interval_95_percent"]
-            yield _figure(what, s["balanced_accuracy"], "", s["sources"], HELD_OUT, interval)
+            yield _figure(
+                what, s["balanced_accuracy"], "", s["sources"], HELD_OUT, s["interval_95_percent"],
+                headline=known and " / " not in name and not group.startswith(LESSER_GROUPS),
+            )  # fmt: skip
 
 
 def _reconstruction(section: Mapping[str, Any]) -> Iterator[Figure]:
@@ -109,7 +130,7 @@ def _clustering(section: Mapping[str, Any]) -> Iterator[Figure]:
             continue
         for label, s in found["agreement"].items():
             what = f"adjusted mutual information of HDBSCAN and {label} in {space}"
-            yield _figure(what, s["ami"], "", s["sources"], NO_SPLIT)
+            yield _figure(what, s["ami"], "", s["sources"], NO_SPLIT, headline=False)
 
 
 def _maps(section: Mapping[str, Any]) -> Iterator[Figure]:
@@ -117,7 +138,8 @@ def _maps(section: Mapping[str, Any]) -> Iterator[Figure]:
         for quality in by_k.values():
             what = f"of the {quality['neighbors']} nearest, kept by {name}"
             value = 100 * quality["neighbors_kept"]
-            yield _figure(what, value, "%", quality["asked"], NO_SPLIT)
+            first = quality["neighbors"] == MAP_NEIGHBORS
+            yield _figure(what, value, "%", quality["asked"], NO_SPLIT, headline=first)
 
 
 _HEADLINES = {
@@ -144,11 +166,11 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 
 
 def markdown_table(summaries: Sequence[Mapping[str, Any]]) -> str:
-    """Return one Markdown table of all figures of all summaries."""
+    """Return one Markdown table of the headline figures of all summaries."""
     lines = [_row(HEADER), _row(("---",) * len(HEADER))]
     for summary in summaries:
         mark = "simulated" if summary["simulated"] else "real"
-        for figure in summary["figures"]:
+        for figure in (f for f in summary["figures"] if f["headline"]):
             interval = figure["interval"]
             span = "" if interval is None else " to ".join(_said(v, figure) for v in interval)
             cells = (

@@ -98,6 +98,8 @@ def test_new_spectra_and_curves_land_in_the_released_space(bundle, shared, table
     off = np.abs(curves.latents[:, 5:15] - wanted)
     assert (off[:, :5].max(axis=1) < 2e-3).mean() >= 0.95
     assert off[:, 5:].max() < 2e-3
+    cycle = np.log10(table.loc[curves.source_id, ["frequency", "amplitude"]].to_numpy())
+    assert (np.abs(curves.latents[:, 15:] - cycle).max(axis=1) < 3e-3).mean() >= 0.95
     assert np.isfinite(curves.coordinates).all()
     written = pd.read_csv(tmp_path / "lc.csv", dtype={"source_id": np.int64})
     assert (written["source_id"] == curves.source_id).all()

@@ -20,8 +20,15 @@ SMALL = {
     "folded": {"width": 16, "depth": 1},
     "dmdt": {"width": 16, "depth": 1},
     "identity": {"size": 2},
+    "masked": {
+        **{"columns": 14, "bands": 4, "block": (4, 12), "latents": 6},
+        **{"widths": (16, 16), "decoder": (16,), "head": (16,)},
+    },
 }
-SIZES = {"scatter": 110, "residual": 100, "folded": POINTS, "dmdt": 200, "identity": 2}
+SIZES = {
+    **{"scatter": 110, "residual": 100, "folded": POINTS, "dmdt": 200, "identity": 2},
+    "masked": 14,
+}
 LEARNING = tuple(kind for kind in model_kinds() if kind != "identity")
 
 
@@ -42,6 +49,10 @@ def arrays(kind, seed=0):
         "error": np.full(shape, 0.1, np.float32),
         "mask": mask,
         "phase": np.sort(rng.random(shape), axis=1).astype(np.float32),
+        "synthetic": rng.random((ROWS, 4), np.float32),
+        "synthetic_mask": np.ones((ROWS, 4), bool),
+        "labels": rng.random((ROWS, 4), np.float32),
+        "label_mask": np.ones((ROWS, 4), bool),
     }
 
 
