@@ -14,7 +14,7 @@ import latent_core.configs
 from latent_core import Bundle
 from latent_core.bundle import Folder, Manifest, new_folder
 from latent_core.catalog import Catalog
-from latent_core.config import TrainingSettings, read_settings
+from latent_core.config import SplitSettings, TrainingSettings, read_settings
 from latent_core.derived import with_derived
 from latent_core.errors import LatentError
 from latent_core.modalities import load_modality
@@ -36,7 +36,9 @@ from latent_core.pipeline import build
 from latent_core.predictions import CASES, MIDDLE, conformal, corrected, predict
 from latent_core.products import XpCoefficients, save_product
 from latent_core.release import load_release
-from latent_core.training import train
+from latent_core.report.content import Context
+from latent_core.report.predictions import predictions
+from latent_core.training import TEST, split_of, train
 
 STARS = 64
 SIZES = {
@@ -281,3 +283,14 @@ def test_a_build_predicts_every_star_beside_the_catalog(tmp_path):
     assert imputed.y_label == "imputed flux"
     assert np.isfinite(imputed.y).all()
     assert bundle.observed(0, "star_table") == ()
+    section = predictions(Context(folder, SplitSettings()))
+    assert section is not None
+    measured = section.figures["models"]["star_table"]
+    test = split_of(catalog.source_id, SplitSettings()) == TEST
+    truth = catalog.frame["teff"].to_numpy(float)
+    made = frame["teff_p50"].to_numpy(float)
+    known = test & np.isfinite(truth)
+    assert measured["labels"]["teff"][""]["sources"] == known.sum() > 0
+    mae = np.abs(made - truth)[known].mean()
+    assert measured["labels"]["teff"][""]["mae"] == pytest.approx(mae, rel=1e-5)
+    assert set(measured["bands_mag"]["2mass_h"]) == set(CASES)
