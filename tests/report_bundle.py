@@ -15,7 +15,7 @@ from latent_core.encoding import Weights, save_observations, save_weights
 from latent_core.modalities import Observations
 from latent_core.models import make_model
 
-SOURCES, COEFFICIENTS, LATENTS = 1200, 110, 4
+SOURCES, COEFFICIENTS, LATENTS = 1000, 110, 4
 FIRST_ID = 2**62 + 11
 NASTY = "<script>alert(1)</script>"
 SIZES = {"size": COEFFICIENTS, "latents": LATENTS, "body": "residual", "width": 8, "depth": 1}
@@ -61,7 +61,7 @@ def write_report_bundle(out: Path, *, models: bool = True, name: str = "small") 
     network = make_model("scatter", **SIZES, scatter_start=-8.0)
     about = {"kind": "scatter", "modality": "xp_coefficients", "sizes": SIZES,
              "trained_on": name, "simulated": True, "code": "test",
-             "sources": {"train": 1000, "all": SOURCES}}  # fmt: skip
+             "sources": {"train": 700, "all": SOURCES}}  # fmt: skip
     with new_folder(out, manifest) as writer:
         writer.save_catalog(catalog_of(z, rng))
         if models:

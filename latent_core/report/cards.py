@@ -34,10 +34,10 @@ def card(folder: Folder, name: str, reconstruction: Mapping[str, Any] | None) ->
     for title, text in (
         ("Trained on", trained_on(folder, about)),
         ("Architecture", architecture(folder, name, about)),
-        ("Source", str(about.get("published") or PAPERS.get(about["kind"], "ours"))),
+        ("Source", str(about.get("published") or PAPERS.get(about.get("kind", ""), "ours"))),
         ("Code", f"trained with version {about.get('code', '?')}, described with {__version__}"),
-        ("Figures", figures(folder, reconstruction)),
-        ("Limits", f"{LIMITS.get(about['modality'], '')} {ANYWHERE}".strip()),
+        ("Figures", figures(folder, about, reconstruction)),
+        ("Limits", f"{LIMITS.get(about.get('modality', ''), '')} {ANYWHERE}".strip()),
     ):
         lines += [f"## {title}", "", text, ""]
     return "\n".join(lines)
@@ -61,8 +61,9 @@ def trained_on(folder: Folder, about: Mapping[str, Any]) -> str:
 
 def architecture(folder: Folder, name: str, about: Mapping[str, Any]) -> str:
     """Say which network it is, its sizes, its numbers and the training recipe."""
-    sizes = ", ".join(f"{k} {v}" for k, v in about["sizes"].items()) or "as published"
-    text = f"{about['kind']} on {about['modality']}: {sizes}; {weights(folder, name):,} weights."
+    sizes = ", ".join(f"{k} {v}" for k, v in about.get("sizes", {}).items()) or "as published"
+    what = f"{about.get('kind', '?')} on {about.get('modality', '?')}"
+    text = f"{what}: {sizes}; {weights(folder, name):,} weights."
     recipe = about.get("training")
     if isinstance(recipe, Mapping):
         text += " Training: " + ", ".join(f"{k} {v}" for k, v in recipe.items()) + "."
@@ -84,12 +85,16 @@ def weights(folder: Folder, name: str) -> int:
     return total
 
 
-def figures(folder: Folder, reconstruction: Mapping[str, Any] | None) -> str:
+def figures(
+    folder: Folder, about: Mapping[str, Any], reconstruction: Mapping[str, Any] | None
+) -> str:
     """Say a model's reconstruction figures, split by split."""
     if reconstruction is None:
         return "This bundle holds no observations of it, so nothing could be reconstructed."
     mark = "simulated" if folder.manifest.simulated else "real"
     lines = []
+    if about.get("trained_on") != folder.name:
+        lines.append("The split is this bundle's own, the weights were not fitted to it.\n")
     for side, cover in reconstruction["coverage"].items():
         chi = reconstruction["chi"][side]["errors"]["p50"]
         lines.append(

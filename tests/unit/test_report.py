@@ -137,7 +137,7 @@ def test_the_page_asks_for_nothing_and_runs_nothing(page):
 
 def test_the_card_says_what_the_model_was_trained_on(bundle):
     card = Folder.open(bundle).file("models/xp_coefficients/card.md").read_text("utf-8")
-    assert "small (simulated sources); 1,000 sources of the training split" in card
+    assert "small (simulated sources); 700 sources of the training split" in card
     assert "## Limits" in card
     assert "median chi 1.0" in card
     assert "ApJ 979, 5" in card
