@@ -10,6 +10,7 @@ The map of the package, from the ground up:
   `models/`: networks (torch only, nothing of ours).
 - `training`, `encoding`, `projection`, `similarity`, `evaluation`: stages, independent of each
   other; `pipeline` runs what is missing or stale, in order.
+- `report/`: the report on a bundle and its model cards, made on request (`gaia-latent evaluate`).
 - `latent_space`: an opened bundle: latents, maps, neighbors, decoding. What a view needs.
 - `cli`: the command `gaia-latent`.
 """
