@@ -7,7 +7,7 @@ by the ones it has, and the table says so.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from latent_core.bundle import REJECTED, Folder, disk_errors
 from latent_core.catalog import SOURCE_ID
-from latent_core.encoding import TrainedModel, encode
+from latent_core.encoding import encode
 from latent_core.errors import InputError
 from latent_core.latent_space import LatentSpace
+from latent_core.modalities import Observations
 from latent_core.products import PRODUCTS, load_product
 from latent_core.surveys.gaia_files import IngestReport, Progress, ingest
+from latent_core.trust import judge_new
 
 WRITERS = {
     ".parquet": lambda frame, file: frame.to_parquet(file, index=False),
@@ -120,47 +122,68 @@ def place(space: LatentSpace, survey: Folder, projection: str | None = None) -> 
     catalog = survey.catalog
     latents = np.full((len(catalog), space.latents.shape[1]), np.nan, np.float32)
     reasons: list[list[str]] = [[] for _ in range(len(catalog))]
+    outside = np.zeros(len(catalog), bool)
     for block, part in space.blocks.items():
-        means, refused = _encoded(space, block, survey)
-        latents[:, part] = means
-        for row, why in refused.items():
+        found = _encoded(space, block, survey)
+        latents[:, part] = found.means
+        for row, why in found.refused.items():
             reasons[row].append(f"no {block} latents: {why}")
-    outside = space.outside(latents)
+        for row, why in found.outside.items():
+            reasons[row].append(f"{block}: {why}")
+            outside[row] = True
+    beyond = space.outside(latents)
     nothing = ~np.isfinite(latents).any(axis=1)
-    for row in np.flatnonzero(outside & ~nothing).tolist():
+    for row in np.flatnonzero(beyond & ~nothing).tolist():
         reasons[row].append(OUTSIDE)
     return Placed(
         catalog.source_id,
         space.latent_names,
         latents,
         space.project(latents, projection).astype(np.float32),
-        ~outside,
+        ~(outside | beyond),
         tuple("; ".join(found) for found in reasons),
     )
 
 
-def _encoded(
-    space: LatentSpace, block: str, survey: Folder
-) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """Return a block's latents of all rows (N, k), and why rows have none."""
+@dataclass(frozen=True)
+class _Block:
+    """A block's latents of all rows (N, k), why rows have none, and why rows are outside."""
+
+    means: NDArray[np.float32]
+    refused: Mapping[int, str]
+    outside: Mapping[int, str]
+
+
+def _encoded(space: LatentSpace, block: str, survey: Folder) -> _Block:
     size = space.blocks[block].stop - space.blocks[block].start
     means = np.full((len(survey.catalog), size), np.nan, np.float32)
     if block not in space.models:
-        return means, dict.fromkeys(range(len(means)), "the bundle has no model for it")
+        return _Block(
+            means, dict.fromkeys(range(len(means)), "the bundle has no model for it"), {}
+        )
     model = space.bundle.model(space.models[block])
-    return _encode_with(model, survey, means)
-
-
-def _encode_with(
-    model: TrainedModel, survey: Folder, means: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], dict[int, str]]:
     product = load_product(survey, PRODUCTS[model.modality.product])
     if product is None:
         why = f"the files hold no {model.modality.product}"
-        return means, dict.fromkeys(range(len(means)), why)
+        return _Block(means, dict.fromkeys(range(len(means)), why), {})
     refused = dict.fromkeys(range(len(means)), f"it has no {model.modality.product}")
     given = model.modality.preprocess(product, survey.catalog, model.constants)
     refused |= dict(given.rejected)
+    outside: dict[int, str] = {}
     if len(given):
         means[given.rows] = encode(model.network, given.arrays)[0]
-    return means, {row: why for row, why in refused.items() if np.isnan(means[row]).any()}
+        outside = _judged(space, space.models[block], given, means[given.rows])
+    lacking = {row: why for row, why in refused.items() if np.isnan(means[row]).any()}
+    return _Block(means, lacking, outside)
+
+
+def _judged(
+    space: LatentSpace, name: str, given: Observations, latents: NDArray[np.float32]
+) -> dict[int, str]:
+    """Say why rows are outside a model's training data; {} where its limits are not known."""
+    trust = space.bundle.trust(name)
+    if trust is None:
+        return {}
+    outside, reasons = judge_new(trust, space.bundle.model(name), given, latents)
+    said = zip(given.rows.tolist(), outside, reasons, strict=True)
+    return {row: why for row, is_outside, why in said if is_outside}
