@@ -21,7 +21,7 @@ from latent_core.derived import save_derived
 from latent_core.encoding import BATCH, TrainedModel, load_model
 from latent_core.errors import LatentError
 from latent_core.modalities import Constants
-from latent_core.modalities.star_columns import BANDS, LABELS, XP, chosen
+from latent_core.modalities.star_columns import BANDS, LABELS, XP, XP_PART, chosen
 from latent_core.modalities.star_table import band_magnitudes, physical_labels
 from latent_core.stages import made_from
 from latent_core.training import VALIDATION, split_of
@@ -124,25 +124,35 @@ def derived_columns(
     """Return columns (M,) of all cases, their descriptions and the conformal factors."""
     assert model.observations is not None  # noqa: S101 - the stage refuses others
     arrays, network, constants = model.observations.arrays, model.network, model.constants
+    found = {
+        case: predict(network, arrays, without)  # type: ignore[arg-type]
+        for case, without in CASES.items()
+    }
+    has_xp = np.all(arrays["mask"][:, XP_PART], axis=1)
+    factors: dict[str, NDArray[np.float64]] = {}
+    physical: dict[str, NDArray] = {}
+    for case, without in CASES.items():
+        fit = calibration if without else calibration & has_xp
+        quantiles = found[case].quantiles
+        factors[case] = conformal(quantiles[fit], arrays["labels"][fit], arrays["label_mask"][fit])
+        physical[case] = physical_labels(corrected(quantiles, factors[case]), constants)
+    # a star that never had XP is as uncertain as those whose XP was taken away
+    physical[""][~has_xp] = physical["_no_xp"][~has_xp]
     values: dict[str, NDArray] = {}
     columns: list[Column] = []
-    factors: dict[str, Any] = {}
-    for case, without in CASES.items():
-        found = predict(network, arrays, without)  # type: ignore[arg-type]
-        grown = conformal(
-            found.quantiles[calibration],
-            arrays["labels"][calibration],
-            arrays["label_mask"][calibration],
-        )
-        factors[case.strip("_") or "all"] = {
-            label.name: float(f) for label, f in zip(LABELS, grown, strict=True)
-        }
-        physical = physical_labels(corrected(found.quantiles, grown), constants)
-        _add_labels(values, columns, physical, case)
-        if not case:
-            g = np.asarray(model.observations.scales[:, 0])
-            _add_bands(values, columns, arrays["mask"], found.decoded, constants, g)
-    return values, columns, {"conformal_factors": factors, "fitted_on": "validation split"}
+    for case, made in physical.items():
+        _add_labels(values, columns, made, case)
+    g = np.asarray(model.observations.scales[:, 0])
+    _add_bands(values, columns, arrays["mask"], found[""].decoded, constants, g)
+    return values, columns, {"conformal_factors": _named(factors), "fitted_on": "validation split"}
+
+
+def _named(factors: Mapping[str, NDArray[np.float64]]) -> dict[str, dict[str, float]]:
+    names = [label.name for label in LABELS]
+    return {
+        case.strip("_") or "all": dict(zip(names, own.tolist(), strict=True))
+        for case, own in factors.items()
+    }
 
 
 def _add_labels(

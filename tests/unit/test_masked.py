@@ -16,6 +16,7 @@ from latent_core.bundle import Folder, Manifest, new_folder
 from latent_core.catalog import Catalog
 from latent_core.config import SplitSettings, TrainingSettings, read_settings
 from latent_core.derived import with_derived
+from latent_core.encoding import TrainedModel
 from latent_core.errors import LatentError
 from latent_core.modalities import load_modality
 from latent_core.modalities.star_columns import (
@@ -33,7 +34,7 @@ from latent_core.modalities.xp_photometry import load_photometry
 from latent_core.models import make_model
 from latent_core.models.masked import entry_error, pinball
 from latent_core.pipeline import build
-from latent_core.predictions import CASES, MIDDLE, conformal, corrected, predict
+from latent_core.predictions import CASES, MIDDLE, conformal, corrected, derived_columns, predict
 from latent_core.products import XpCoefficients, save_product
 from latent_core.release import load_release
 from latent_core.report.content import Context
@@ -227,6 +228,21 @@ def test_conformal_intervals_hold_the_stated_fraction_of_new_stars():
     np.testing.assert_allclose(inside[:3], 0.68, atol=0.03)
     assert factors[3] == 1  # nothing known to fit it on
     np.testing.assert_array_equal(grown[..., MIDDLE], 0)
+
+
+def test_a_star_without_xp_gets_the_interval_of_those_whose_xp_was_taken_away(table):
+    given, constants, _ = table
+    zeros = np.zeros((len(given), SIZES["latents"]), np.float32)
+    model = TrainedModel(
+        load_modality("star_table"), constants, network(), {}, given, given.rows, zeros
+    )
+    values, _, told = derived_columns(model, np.ones(len(given), bool))
+    factors = told["conformal_factors"]
+    assert factors["all"]["teff"] != factors["no_xp"]["teff"]
+    lacking = ~given.arrays["mask"][:, XP_PART].all(axis=1)
+    assert lacking.any()
+    same = values["teff_width"] == values["teff_width_no_xp"]
+    np.testing.assert_array_equal(same, lacking)
 
 
 def test_training_in_two_phases_lowers_both_losses(table):
