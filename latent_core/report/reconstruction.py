@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -82,7 +83,7 @@ def reconstruction(context: Context) -> Section | None:
         context.say(f"reconstruction: {name}")
         found = residuals(context, name)
         if found is not None and len(found.rows):
-            figures[name] = _measured(context, found)
+            figures[name] = {**_measured(context, found), **_flux(context, name)}
     if not figures:
         return None
     return Section(
@@ -95,7 +96,11 @@ def reconstruction(context: Context) -> Section | None:
         "/ sigma^2)) of a source, sigma by measured errors alone, or with the model's scatter "
         "added; points are taken as independent (no covariance).",
         {"models": figures, "published": anchors_of("reconstruction")},
-        (*_tables(figures), published_table("reconstruction")),
+        (
+            *_tables(figures),
+            *_flux_table(figures),
+            published_table("reconstruction"),
+        ),
         tuple(_plots(figures)),
     )
 
@@ -117,6 +122,31 @@ def _measured(context: Context, found: Residuals) -> dict[str, Any]:
         "by_magnitude": _by_magnitude(context, found, chi),
         "by_label": _by_label(context, found, chi),
     }
+
+
+def _flux(context: Context, name: str) -> dict[str, Any]:
+    """Take what the build measured of held-out spectra in flux, {} where it measured nothing."""
+    key = "flux_residual_percent_held_out"
+    for space in context.spaces:
+        file = f"spaces/{space.name}/metrics.json"
+        if file in context.folder:
+            measured = context.folder.json(file)["reconstruction"].get(name, {})
+            if key in measured:
+                return {key: measured[key]}
+    return {}
+
+
+def _flux_table(figures: Mapping[str, Any]) -> tuple[Table, ...]:
+    """Return one table, none where no model draws spectra of held-out stars."""
+    rows = tuple(
+        (name, f"{span} nm", f"{value:.2f} %", f"{flux['sources']:,}")
+        for name, model in figures.items()
+        for flux in [model.get("flux_residual_percent_held_out", {})]
+        for span, value in flux.items()
+        if span != "sources"
+    )
+    header = ("model", "wavelengths", "median |decoded / observed - 1|", "sources")
+    return (Table("Decoded flux of held-out spectra", header, rows),) if rows else ()
 
 
 def _coverage(found: Residuals, chosen: NDArray[np.bool_]) -> dict[str, Any]:

@@ -116,6 +116,10 @@ def _reconstruction(section: Mapping[str, Any]) -> Iterator[Figure]:
         cover = model["coverage"].get("test")
         if cover is None:
             continue
+        flux = model.get("flux_residual_percent_held_out", {})
+        for span in (s for s in flux if s != "sources"):
+            what = f"median |df/f| at {span} nm: {name}"
+            yield _figure(what, flux[span], "%", flux["sources"], HELD_OUT)
         chi = model["chi"]["test"]["errors"]["p50"]
         yield _figure(f"median chi, errors only: {name}", chi, "", cover["sources"], HELD_OUT)
         for level in ("68", "95"):
@@ -142,6 +146,30 @@ def _maps(section: Mapping[str, Any]) -> Iterator[Figure]:
             yield _figure(what, value, "%", quality["asked"], NO_SPLIT, headline=first)
 
 
+def _predictions(section: Mapping[str, Any]) -> Iterator[Figure]:
+    for name, found in section["models"].items():
+        for label, cases in found["labels"].items():
+            for case, s in cases.items():
+                how = "XP taken away" if case else "with XP"
+                unit = "K" if s["unit"] == "K" else "dex"
+                what = f"MAE of predicted {label}, {how}: {name}"
+                yield _figure(what, s["mae"], unit, s["sources"], HELD_OUT)
+                what = f"truth within 16-84 % of {label}, {how}: {name}"
+                yield _figure(what, s["coverage_percent"], "%", s["sources"], HELD_OUT)
+        for band, cases in found["bands_mag"].items():
+            for case, s in cases.items():
+                how = "XP taken away" if case else "with XP"
+                what = f"MAE of imputed {band}, {how}: {name}"
+                yield _figure(what, s["mae"], "mag", s["sources"], HELD_OUT)
+
+
+def _crossmodal(section: Mapping[str, Any]) -> Iterator[Figure]:
+    for space, blocks in section["spaces"].items():
+        for block, s in blocks.items():
+            what = f"variance of {block} that the other blocks explain in {space}"
+            yield _figure(what, 100 * s["explained"], "%", s["sources"], NO_SPLIT)
+
+
 _HEADLINES = {
     "classification": _classification,
     "regression": _regression,
@@ -149,6 +177,8 @@ _HEADLINES = {
     "reconstruction": _reconstruction,
     "clustering": _clustering,
     "maps": _maps,
+    "predictions": _predictions,
+    "crossmodal": _crossmodal,
 }
 
 
