@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 INK, QUIET, ACCENT, SECOND = "#1F2933", "#7B8794", "#1D5FBF", "#C2571A"
 COLOURS = (ACCENT, SECOND, "#1B7F5C", "#8C3FA8", "#A8871B", "#4B5B6B")
 STYLE: dict[Any, Any] = {
+    "text.usetex": False,  # some libraries switch it on for everybody at import
     "svg.hashsalt": "gaia-latent",
     "font.size": 9,
     "axes.edgecolor": QUIET,

@@ -20,7 +20,7 @@ ID_CELLS = ".tabulator-cell[tabulator-field=source_id]"
 def test_the_card_shows_the_exact_id_and_that_it_is_simulated(page):
     state = page.state
     source_id = int(state.bundle.folder.catalog.source_id[state.current_row])
-    assert page.get_by_text(str(source_id)).first.is_visible()
+    page.get_by_text(str(source_id)).first.wait_for()
     assert page.get_by_text("SIMULATED").first.is_visible()
     assert page.get_by_text("nothing can be decoded").first.is_visible()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,9 @@ def ask(path: Path, address: str) -> HTTPResponse:
         finally:
             server.stop()
 
-    return asyncio.run(fetch())
+    # a thread of its own: a browser test before this one leaves its loop in the main thread
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, fetch()).result()
 
 
 def test_the_report_is_sent_with_headers_that_allow_nothing_else(bundle):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from latent_core import Bundle
-from latent_core.modalities import modality_names
+from latent_core.config import read_settings
 from latent_core.modalities.xp_operator import shipped
 from latent_core.pipeline import build
 from latent_core.surveys.simulated import simulate
@@ -21,7 +21,7 @@ def test_the_command_that_made_them_runs_small(root, tmp_path):
     command += ["--sources", "300", "--epochs", "1", "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for name in modality_names():
+    for name in read_settings(shipped("simulated_training.toml")).models:
         made = json.loads((tmp_path / name / "model.json").read_text("utf-8"))
         kept = json.loads((shipped("simulated_weights") / name / "model.json").read_text("utf-8"))
         assert made["sizes"] == kept["sizes"]
