@@ -12,7 +12,7 @@ from latent_core.catalog import Catalog
 from latent_core.display_groups import display_groups
 from latent_core.evaluation import common_classes
 from latent_core.figures import label_columns
-from latent_core.report.content import Features
+from latent_core.report.content import Features, sample
 
 FEWEST_GROUPS = 5
 LEAST_GROUPED = 0.5
@@ -47,6 +47,16 @@ def _groups_of(name: str, values: NDArray[np.object_]) -> Iterator[Labels]:
         yield Labels(f"{name}_group", f"{name}: display groups of Huijse et al. 2025", groups)
 
 
-def labelled(features: Features, labels: Labels) -> NDArray[np.int64]:
-    """Return positions in `features` whose source has a label of a class that is not tiny."""
-    return np.flatnonzero(common_classes(labels.values[features.rows]))
+def labelled(features: Features, labels: Labels, largest: int | None = None) -> NDArray[np.int64]:
+    """Return positions in `features` whose source has a label of a class that is not tiny.
+
+    At most `largest` of them, a seeded sample, where every class is still not tiny.
+    """
+    known = _common(features, labels, np.arange(len(features.rows)))
+    if largest is None or len(known) <= largest:
+        return known
+    return _common(features, labels, known[sample(len(known), largest)])
+
+
+def _common(features: Features, labels: Labels, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    return positions[common_classes(labels.values[features.rows[positions]])]

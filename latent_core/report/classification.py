@@ -7,7 +7,7 @@ from typing import Any
 
 from latent_core.report.anchors import anchors_of
 from latent_core.report.classes import Labels, label_sets, labelled
-from latent_core.report.content import Context, Features, Plot, Section, Table, sample
+from latent_core.report.content import Context, Features, Plot, Section, Table
 from latent_core.report.plots import MANY_CLASSES, bar_plot, confusion_plot
 from latent_core.report.probes import (
     KNN_FOLDS,
@@ -52,9 +52,9 @@ def classification(context: Context) -> Section | None:
         _reading(figures),
         f"{context.data}; every source is judged out of fold, so no split of the models is used: "
         f"stratified shuffled folds (seed 0), {KNN_FOLDS} for neighbors, {LINEAR_FOLDS} for the "
-        "linear probe, z-scores fitted on the training folds. Classes with fewer than 10 sources "
-        f"are left out; at most {LARGEST['space']:,} sources of a space and {LARGEST['block']:,} "
-        "of a block are asked (seeded sample).",
+        "linear probe, z-scores fitted on the training folds. At most "
+        f"{LARGEST['space']:,} sources of a space and {LARGEST['block']:,} of a block are asked "
+        "(seeded sample); classes with fewer than 10 of them are left out.",
         {"labels": figures, "published": anchors_of("classification")},
         (*tables, published_table("classification")),
         tuple(plots),
@@ -72,8 +72,7 @@ def published_table(section: str) -> Table:
 
 
 def _measured(context: Context, features: Features, labels: Labels) -> dict[str, Classified]:
-    known = labelled(features, labels)
-    known = known[sample(len(known), LARGEST[features.kind])]
+    known = labelled(features, labels, LARGEST[features.kind])
     truth = labels.values[features.rows[known]]
     classes = len(set(truth))
     if classes < 2 or len(known) < 100:

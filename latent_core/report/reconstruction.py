@@ -92,7 +92,8 @@ def reconstruction(context: Context) -> Section | None:
         _reading(figures),
         f"{context.data}; each model's own input, up to {LARGEST:,} seeded sources of it, decoded "
         "from posterior means. Splits are those of training (by a hash of source_id); on what "
-        "weights from elsewhere were trained, their card says. chi = sqrt(mean((data - decoded)^2 "
+        "weights from elsewhere were trained, their card says. By magnitude and by label the test "
+        "split is asked. chi = sqrt(mean((data - decoded)^2 "
         "/ sigma^2)) of a source, sigma by measured errors alone, or with the model's scatter "
         "added; points are taken as independent (no covariance).",
         {"models": figures, "published": anchors_of("reconstruction")},
@@ -108,6 +109,8 @@ def reconstruction(context: Context) -> Section | None:
 def _measured(context: Context, found: Residuals) -> dict[str, Any]:
     chi = found.chi()
     side = context.side[found.rows]
+    binned_on, part = _held_out(side)
+    rows, chi_there = found.rows[part], {kind: values[part] for kind, values in chi.items()}
     return {
         "sources": len(found.rows),
         "chi": {
@@ -119,9 +122,17 @@ def _measured(context: Context, found: Residuals) -> dict[str, Any]:
             for code, name in side_names()
             if (side == code).any()
         },
-        "by_magnitude": _by_magnitude(context, found, chi),
-        "by_label": _by_label(context, found, chi),
+        "binned_on": binned_on,
+        "by_magnitude": _by_magnitude(context, rows, chi_there),
+        "by_label": _by_label(context, rows, chi_there),
     }
+
+
+def _held_out(side: NDArray[np.uint8]) -> tuple[str, NDArray[np.bool_]]:
+    """Return the test split, or all sources where too few of the sample are in it."""
+    test = next(code for code, name in side_names() if name == "test")
+    held = side == test
+    return ("test", held) if held.sum() >= FEWEST else ("all", np.ones(len(side), bool))
 
 
 def _flux(context: Context, name: str) -> dict[str, Any]:
@@ -165,12 +176,12 @@ def _coverage(found: Residuals, chosen: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def _by_magnitude(
-    context: Context, found: Residuals, chi: dict[str, NDArray[np.float64]]
+    context: Context, rows: NDArray[np.int64], chi: dict[str, NDArray[np.float64]]
 ) -> list[dict[str, Any]]:
     magnitude = context.magnitude()
     if magnitude is None:
         return []
-    g, bins = magnitude[found.rows], []
+    g, bins = magnitude[rows], []
     for low, high in pairwise(MAGNITUDE_EDGES):
         inside = (g >= low) & (g < high)
         if inside.sum() >= FEWEST:
@@ -180,19 +191,19 @@ def _by_magnitude(
 
 
 def _by_label(
-    context: Context, found: Residuals, chi: dict[str, NDArray[np.float64]]
+    context: Context, rows: NDArray[np.int64], chi: dict[str, NDArray[np.float64]]
 ) -> dict[str, Any]:
     figures = {}
     for labels in label_sets(context.catalog):
-        values = labels.values[found.rows]
+        values = labels.values[rows]
         names = sorted({v for v in values if isinstance(v, str) and v})
-        rows = {name: values == name for name in names}
+        inside = {name: values == name for name in names}
         figures[labels.name] = {
             name: {kind: quantiles(v[chosen]) for kind, v in chi.items()}
-            for name, chosen in rows.items()
+            for name, chosen in inside.items()
             if chosen.sum() >= FEWEST
         }
-    return {name: rows for name, rows in figures.items() if rows}
+    return {name: classes for name, classes in figures.items() if classes}
 
 
 def _chi(quantile: dict[str, Any]) -> str:
@@ -220,18 +231,19 @@ def _tables(figures: dict[str, Any]) -> list[Table]:
         for side, c in model["coverage"].items()
     )
     bright = tuple(
-        (name, f"{b['from']:g} to {b['to']:g}", f"{b['errors']['sources']:,}",
+        (name, model["binned_on"], f"{b['from']:g} to {b['to']:g}", f"{b['errors']['sources']:,}",
          *(_chi(b[k]) for k in kinds))
         for name, model in figures.items()
         for b in model["by_magnitude"]
     )  # fmt: skip
     labels = tuple(
-        (name, label, cls, f"{chi['errors']['sources']:,}", *(_chi(chi[k]) for k in kinds))
+        (name, model["binned_on"], label, cls, f"{chi['errors']['sources']:,}",
+         *(_chi(chi[k]) for k in kinds))
         for name, model in figures.items()
         for label, classes in model["by_label"].items()
         if len(classes) <= MOST_CLASSES
         for cls, chi in classes.items()
-    )
+    )  # fmt: skip
     note = "Median over sources, with the 16th to 84th percentile."
     within = tuple(f"{k} {level} %" for k in ("errors:", "with scatter:") for level in SIGMAS)
     pulls = ("mean pull, errors", "mean pull, with scatter")
@@ -242,9 +254,10 @@ def _tables(figures: dict[str, Any]) -> list[Table]:
             ("model", "split", "points", *within, *pulls),
             cover,
         ),
-        Table("chi by G", ("model", "G [mag]", "sources", *header), bright, note, folded=True),
-        Table("chi by label", ("model", "label", "class", "sources", *header), labels, note,
+        Table("chi by G", ("model", "split", "G [mag]", "sources", *header), bright, note,
               folded=True),
+        Table("chi by label", ("model", "split", "label", "class", "sources", *header), labels,
+              note, folded=True),
     ]  # fmt: skip
 
 
@@ -253,7 +266,7 @@ def _plots(figures: dict[str, Any]) -> list[Plot]:
     titles = {"errors": "errors only", "with_scatter": "with scatter"}
     panels = [
         (
-            name,
+            f"{name}, split: {model['binned_on']}",
             {
                 title: [{"x": b["g_median"], **b[kind]} for b in model["by_magnitude"]]
                 for kind, title in titles.items()

@@ -15,7 +15,9 @@ from latent_core import pipeline
 from latent_core.bundle import Folder, sha256_of
 from latent_core.config import SplitSettings
 from latent_core.errors import FolderError
+from latent_core.report.classes import Labels, labelled
 from latent_core.report.classification import classification
+from latent_core.report.content import Features
 from latent_core.report.maps import maps
 from latent_core.report.reconstruction import reconstruction
 from latent_core.report.stage import (
@@ -108,7 +110,22 @@ def test_chi_and_coverage_of_honest_errors_are_what_they_promise(report):
     assert model["coverage"]["test"]["errors_68_percent"] == pytest.approx(68.3, abs=1.0)
     assert model["coverage"]["test"]["errors_95_percent"] == pytest.approx(95, abs=1.0)
     assert model["coverage"]["test"]["errors_mean_pull"] == pytest.approx(0, abs=0.02)
-    assert sum(b["errors"]["sources"] for b in model["by_magnitude"]) == SOURCES
+    assert model["binned_on"] == "test"
+    binned = sum(b["errors"]["sources"] for b in model["by_magnitude"])
+    assert 0 < binned <= model["coverage"]["test"]["sources"] < SOURCES
+
+
+def test_a_class_that_a_sample_leaves_too_small_is_not_asked():
+    values = np.array(["a"] * 700 + ["b"] * 12 + ["c"] * 288, object)
+    rows = np.arange(len(values))
+    features, labels = (
+        Features("main", "space", rows, np.zeros((1000, 2))),
+        Labels("k", "k", values),
+    )
+    assert set(values[labelled(features, labels)]) == {"a", "b", "c"}
+    few = labelled(features, labels, 150)
+    assert set(values[few]) == {"a", "c"}
+    assert len(few) <= 150
 
 
 def test_maps_clusters_and_outliers_are_measured(report):
