@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # one thread a process: these are many small computations, not one large one
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: setup setup-dev browser demo test check bench clean
+.PHONY: setup setup-dev browser demo test check figures bench clean
 
 setup: .venv/.installed
 setup-dev: .venv/.installed-dev
@@ -42,6 +42,10 @@ check: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# the README's table, from docs/figures (python benchmarks/figures.py keep BUNDLE NAME fills it)
+figures: setup-dev
+	$(BIN)/python benchmarks/figures.py write
 
 bench: setup-dev
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(ONE_THREAD) $(BIN)/python $$file || exit 1; done

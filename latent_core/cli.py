@@ -103,7 +103,9 @@ def ingest(files: Sequence[Path], out: Path, overwrite: bool, name: str | None) 
 @click.argument("survey", type=FILE)
 @out_option("bundle")
 @OVERWRITE
-@click.option("--config", type=FILE, help="TOML file of models, spaces and training settings")
+@click.option(
+    "--config", type=FILE, help="TOML file of settings, or the name of a shipped one: masked"
+)
 def build(survey: Path, out: Path, overwrite: bool, config: Path | None) -> None:
     """Train, encode, index, project and evaluate: whatever is missing or stale."""
     from latent_core.pipeline import build as run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -129,6 +130,12 @@ def _model(name: str, table: Mapping[str, Any], file: Path) -> ModelSettings:
             remedy="choose 0 (none) or at least 2",
         )
     return model
+
+
+def find_settings(config: Path) -> Path:
+    """Return a file as it is, or the shipped settings of that name (`masked`)."""
+    shipped = Path(str(resources.files("latent_core.configs"))) / f"{config}.toml"
+    return shipped if not config.exists() and shipped.is_file() else config
 
 
 def read_settings(file: Path) -> BuildSettings:

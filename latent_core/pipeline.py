@@ -25,7 +25,13 @@ from latent_core.bundle import (
     write_manifest,
     write_stage,
 )
-from latent_core.config import BuildSettings, MapSettings, SplitSettings, read_settings
+from latent_core.config import (
+    BuildSettings,
+    MapSettings,
+    SplitSettings,
+    find_settings,
+    read_settings,
+)
 from latent_core.encoding import Weights, save_weights
 from latent_core.errors import LatentError
 from latent_core.figures import evaluate_space
@@ -92,7 +98,7 @@ def _settings(source: Folder, config: Path | None) -> tuple[str, BuildSettings]:
     """Read the settings, and keep only what the survey's products can feed."""
     default = resources.files("latent_core") / "default.toml"
     with resources.as_file(default) as shipped:
-        file = config or shipped
+        file = find_settings(config) if config else shipped
         settings = read_settings(file)
         text = file.read_text(encoding="utf-8")
     here = {*product_names(source)}

@@ -9,7 +9,7 @@ import pytest
 from test_modalities import prepared
 
 import latent_core
-from latent_core.config import read_settings
+from latent_core.config import find_settings, read_settings
 from latent_core.encoding import decode, encode
 from latent_core.models import make_model
 
@@ -22,6 +22,15 @@ def of_curves_and_spectra(settings):
     return {n: m for n, m in settings.models.items() if m.modality in {
         "xp_samples", "folded", "dmdt", "cycle",
     }}  # fmt: skip
+
+
+def test_a_shipped_file_is_found_by_its_name_and_a_file_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = find_settings(Path("masked"))
+    assert (found.name, found.parent) == ("masked.toml", FILES[0].parent)
+    Path("masked").write_text("mine", encoding="utf-8")
+    assert find_settings(Path("masked")) == Path("masked")
+    assert find_settings(Path("absent")) == Path("absent")
 
 
 def test_both_variants_ship():
