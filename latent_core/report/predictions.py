@@ -41,7 +41,8 @@ def predictions(context: Context) -> Section | None:
             f"{label} {_number(case[''])} ({_number(case['_no_xp'])})"
             for label, case in first.items()
         )
-        + f"; the 16-84 % intervals are corrected to hold {NOMINAL} %.",
+        + f"; the 16-84 % intervals are corrected to hold {NOMINAL} %. These latents have learned "
+        "the labels: what other sections find of labels in them is not found without labels.",
         f"{context.data}; sources of the test split whose label or band is known, at most "
         f"{LARGEST:,}; intervals corrected on the validation split.",
         {"models": figures, "published_mae": _published()},

@@ -22,6 +22,7 @@ Figure = dict[str, Any]
 # what the README shows; a summary keeps the others beside them
 FAIR_BASELINE = "labels [Fe/H], Teff, log g"
 LESSER_GROUPS = ("Teff >=", "pairs alike in [Fe/H] (")
+FEW_PERCENT = 5
 OUT_OF_FOLD, HELD_OUT, NO_SPLIT = "out of fold", "held-out test", "none (sample)"
 
 
@@ -29,9 +30,13 @@ def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
     """Return the headline figures of a report with their provenance."""
     sections: Mapping[str, Any] = report["sections"]
     figures: list[Figure] = []
+    told = _told(report)
     for key, headlines in _HEADLINES.items():
         if key in sections:
-            figures += headlines(sections[key])
+            found = list(headlines(sections[key]))
+            figures += [
+                {**f, "headline": f["headline"] and (not told or key in told)} for f in found
+            ]
     return {
         "from": "report.json of gaia-latent evaluate",
         "data": report["data"],
@@ -41,6 +46,17 @@ def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
         "inputs": report["inputs"],
         "figures": figures,
     }
+
+
+def _told(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the sections whose figures are worth a line of the README; () for all.
+
+    Latents of a model that learned labels cannot be asked what they know of labels unseen, and of
+    simulated sources the classes are enough.
+    """
+    if "predictions" in report["sections"]:
+        return ("predictions",)
+    return ("classification",) if report["simulated"] else ()
 
 
 def _figure(
@@ -221,7 +237,7 @@ def _row(cells: Sequence[str]) -> str:
 
 def _said(value: float, figure: Figure) -> str:
     if figure["unit"] in ("%", "K"):
-        return f"{value:.1f}"
+        return f"{value:.1f}" if abs(value) >= FEW_PERCENT else f"{value:.2f}"
     return f"{value:.3f}" if abs(value) >= 0.1 or figure["unit"] == "" else f"{value:.4f}"
 
 
