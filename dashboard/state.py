@@ -25,7 +25,7 @@ from dashboard.theme import PALETTES, class_key, palette
 from latent_core import Bundle, LatentSpace
 from latent_core.catalog import Column, parse_source_id
 from latent_core.errors import InputError, UnknownSourceError
-from latent_core.projection import DrawingCopy
+from latent_core.projection import GRID, DrawingCopy
 
 Combine = Literal["new", "add", "subtract", "intersect"]
 Tool = Literal["pan", "lasso", "box", "polygon"]
@@ -33,6 +33,7 @@ TOOLS: tuple[Tool, ...] = ("pan", "lasso", "box", "polygon")
 COMBINATIONS: tuple[Combine, ...] = ("new", "add", "subtract", "intersect")
 AROUND_A_SOURCE = 1000
 MOST_HITS = 24
+COARSE = 16  # places a side of the map: a single cell would find a pile of misfits
 
 
 class ExplorerState(param.Parameterized):
@@ -303,8 +304,12 @@ class ExplorerState(param.Parameterized):
         drawing = self.drawing
         if not len(drawing.order):
             return -1
-        cell = int(np.argmax(np.diff(drawing.offsets)))
-        inside = slice(int(drawing.offsets[cell]), int(drawing.offsets[cell + 1]))
+        side = GRID // COARSE
+        counts = np.diff(drawing.offsets).reshape(COARSE, side, COARSE, side).sum(axis=(1, 3))
+        down, across = np.unravel_index(int(np.argmax(counts)), counts.shape)
+        first = (down * side + np.arange(side)) * GRID + across * side
+        ends = zip(drawing.offsets[first], drawing.offsets[first + side], strict=True)
+        inside = np.concatenate([np.arange(low, high) for low, high in ends])
         x, y = drawing.x[inside], drawing.y[inside]
         distance = np.hypot(x - np.median(x), y - np.median(y))
-        return int(drawing.order[inside][np.argmin(distance)])
+        return int(drawing.order[inside[np.argmin(distance)]])
