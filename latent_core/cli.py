@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from latent_core.errors import InputError, LatentError, StorageError
+from latent_core.ports import refuse_taken_port
 from latent_core.progress import Progress, labelled
 from latent_core.version import __version__
 
@@ -51,7 +52,7 @@ def demo(port: int, folder: Path, no_serve: bool) -> None:
     from latent_core.demonstration import build_demonstration
 
     if not no_serve:
-        _refuse_taken_port(port)
+        refuse_taken_port(port)
     bundles = build_demonstration(folder, say=click.echo, report_for=labelled)
     if not no_serve:
         _serve(bundles, port=port)
@@ -261,7 +262,7 @@ def serve(bundles: Sequence[Path], port: int, public: bool, origin: Sequence[str
 def _serve(paths: Sequence[Path], *, port: int, origins: Sequence[str] = ()) -> None:
     from latent_core import Bundle
 
-    _refuse_taken_port(port)
+    refuse_taken_port(port)
     click.echo("checking the bundles ...")
     opened = [Bundle.open(path) for path in paths]
     for bundle in opened:
@@ -281,22 +282,6 @@ def _serve(paths: Sequence[Path], *, port: int, origins: Sequence[str] = ()) -> 
         websocket_origin=[local, f"localhost:{port}", *origins],
         on_ready=lambda: click.echo(f"Gaia Latent Explorer: {said}  (Ctrl-C ends)"),
     )
-
-
-def _refuse_taken_port(port: int) -> None:
-    """Say that a port is taken before minutes of work, not after."""
-    import socket
-
-    if not 0 <= port <= 65535:
-        raise InputError(f"--port is {port}; ports go up to 65535")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise InputError(
-                f"port {port} cannot be used ({error.strerror})", remedy="choose another --port"
-            ) from error
 
 
 @cli.command()

@@ -49,6 +49,15 @@ def wait_for(address: str) -> None:
     raise RuntimeError(f"{address} does not answer")
 
 
+def wait_for_card(state) -> None:
+    """Wait until the first card and its neighbors are drawn, which comes after the map."""
+    for _ in range(300):
+        if state.hits is not None:
+            return
+        time.sleep(0.1)
+    raise RuntimeError("the first card was not drawn within half a minute")
+
+
 class _Errors(logging.Handler):
     """Collects what the server logs as an error: a callback that raised shows nowhere else."""
 
@@ -77,6 +86,7 @@ def watched_page(browser, address, sessions):
     assert len(sessions) > before
     page.state = sessions[-1]
     page.evaluate(REMEMBER_GESTURES)
+    wait_for_card(page.state)
     settle(page)
     yield page
     context.close()
