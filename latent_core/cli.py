@@ -270,9 +270,7 @@ def _serve(paths: Sequence[Path], *, port: int, origins: Sequence[str] = ()) -> 
     click.echo("starting the server ...")
     from dashboard.app import serve as run
 
-    named = {bundle.name: bundle for bundle in opened}
-    if len(named) < len(opened):
-        raise InputError("two bundles have the same name; serve them apart")
+    named = _told_apart(paths, opened)
     local = f"127.0.0.1:{port}"
     said = ", ".join(f"http://{host}" for host in (local, *origins))
     run(
@@ -282,6 +280,16 @@ def _serve(paths: Sequence[Path], *, port: int, origins: Sequence[str] = ()) -> 
         websocket_origin=[local, f"localhost:{port}", *origins],
         on_ready=lambda: click.echo(f"Gaia Latent Explorer: {said}  (Ctrl-C ends)"),
     )
+
+
+def _told_apart(paths: Sequence[Path], opened: Sequence[Any]) -> dict[str, Any]:
+    """Name bundles as they name themselves, those of one survey after their folders."""
+    own = [bundle.name for bundle in opened]
+    names = [p.stem if own.count(n) > 1 else n for p, n in zip(paths, own, strict=True)]
+    named = dict(zip(names, opened, strict=True))
+    if len(named) < len(opened):
+        raise InputError("two bundles have the same name; serve them apart")
+    return named
 
 
 @cli.command()

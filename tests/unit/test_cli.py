@@ -11,7 +11,8 @@ import pytest
 
 from latent_core import Bundle
 from latent_core.bundle import Folder
-from latent_core.cli import main
+from latent_core.cli import _told_apart, main
+from latent_core.errors import InputError
 from latent_core.similarity import Scaling
 
 SOURCES = 300
@@ -207,3 +208,14 @@ def test_a_taken_port_is_said_at_once(bundle, capsys):
         port = other.getsockname()[1]
         call("serve", bundle, "--port", port, code=2)
     assert f"port {port}" in capsys.readouterr().err
+
+
+def test_bundles_of_one_survey_are_told_apart_by_their_folders():
+    from types import SimpleNamespace
+
+    one, other, third = (SimpleNamespace(name=n) for n in ("apogee", "apogee", "mine"))
+    paths = [Path("a/apogee.bundle"), Path("a/masked.bundle"), Path("x.bundle")]
+    named = _told_apart(paths, [one, other, third])
+    assert list(named) == ["apogee", "masked", "mine"]
+    with pytest.raises(InputError, match="same name"):
+        _told_apart([paths[0], paths[0]], [one, other])
