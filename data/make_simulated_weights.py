@@ -16,8 +16,8 @@ from pathlib import Path
 
 from latent_core import pipeline, stages
 from latent_core.bundle import Folder
-from latent_core.cli import Progress
 from latent_core.config import BuildSettings, read_settings
+from latent_core.progress import Progress
 from latent_core.surveys.simulated import simulate
 
 SEED = 7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -44,3 +45,9 @@ class Progress:
 def labelled(label: str) -> Progress:
     """Return the progress of one of several processes: plain lines under its name."""
     return Progress(label)
+
+
+def counted() -> Callable[[str, int, int], None]:
+    """Return a progress for work that only counts: called with (stage, done, total)."""
+    progress = Progress()
+    return lambda stage, done, total: progress(stage, done, total, "")

@@ -11,7 +11,8 @@ import pytest
 
 from latent_core import Bundle
 from latent_core.bundle import Folder
-from latent_core.cli import _told_apart, main
+from latent_core.cli import main
+from latent_core.commands.looking import _told_apart
 from latent_core.errors import InputError
 from latent_core.similarity import Scaling
 

@@ -1,0 +1,159 @@
+"""Commands that make and renew bundles: build and its stages, imports, place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from latent_core.commands.options import FILE, OVERWRITE, out_option
+from latent_core.errors import InputError
+from latent_core.progress import Progress, counted
+
+
+@click.command()
+@click.argument("survey", type=FILE)
+@out_option("bundle")
+@OVERWRITE
+@click.option(
+    "--config", type=FILE, help="TOML file of settings, or the name of a shipped one: masked"
+)
+def build(survey: Path, out: Path, overwrite: bool, config: Path | None) -> None:
+    """Train, encode, index, project and evaluate: whatever is missing or stale."""
+    from latent_core.pipeline import build as run
+
+    run(survey, out, config=config, overwrite=overwrite, report=Progress())
+    click.echo(f"{out} is built; next: gaia-latent serve {out}")
+
+
+def _stage_command(stage: str, text: str) -> click.Command:
+    @click.command(name=stage, help=text)
+    @click.argument("bundle", type=FILE)
+    def command(bundle: Path) -> None:
+        from latent_core.pipeline import run_stage
+
+        made = run_stage(bundle, stage, report=Progress())
+        click.echo(f"{stage}: {', '.join(made)} renewed in {bundle}")
+
+    return command
+
+
+STAGE_COMMANDS = [
+    _stage_command(stage, text)
+    for stage, text in {
+        "train": "Train all models of a bundle anew.",
+        "encode": "Encode all sources of a bundle anew.",
+        "index": "Join blocks and build the similarity indices anew.",
+        "project": "Make the maps of a bundle anew.",
+    }.items()
+]
+
+
+@click.command()
+@click.argument("bundle", type=FILE)
+def evaluate(bundle: Path) -> None:
+    """Measure a bundle's spaces and models, and write report.html and report.json into it."""
+    from latent_core.pipeline import evaluate as run
+
+    page = run(bundle, report=Progress())
+    click.echo(f"the report is {page} (and {page.with_suffix('.json').name} beside it)")
+
+
+@click.command(name="import-table")
+@click.argument("table", type=FILE)
+@click.option("--latents", required=True, multiple=True, help="glob of latent columns, 'z_*'")
+@click.option("--id", "id_column", help="column of source ids")
+@click.option("--label", help="column of class labels")
+@click.option("--xy", help="two columns of a map: X,Y (otherwise UMAP makes one)")
+@click.option("--name", help="name of the bundle")
+@out_option("bundle")
+@OVERWRITE
+def import_table(
+    table: Path,
+    latents: Sequence[str],
+    id_column: str | None,
+    label: str | None,
+    xy: str | None,
+    name: str | None,
+    out: Path,
+    overwrite: bool,
+) -> None:
+    """Bring your own latents: make a bundle of any table with ids and latent columns."""
+    from latent_core.pipeline import import_table as run
+
+    run(
+        table,
+        out,
+        latents=latents,
+        id_column=id_column,
+        label=label,
+        xy=_two_columns(xy),
+        name=name,
+        overwrite=overwrite,
+        report=Progress(),
+    )
+    click.echo(f"{out} is built; next: gaia-latent serve {out}")
+
+
+@click.command(name="import-model")
+@click.argument("kind", type=click.Choice(["huijse-2025", "scatter-vae-2024"]))
+@click.argument("folder", type=FILE)
+@click.option("--survey", type=FILE, help="scatter-vae-2024: the survey whose spectra to encode")
+@click.option("--normalisation", type=FILE, help="scatter-vae-2024: CSV or npz of mu and sig")
+@out_option("bundle")
+@OVERWRITE
+def import_model(
+    kind: str,
+    folder: Path,
+    survey: Path | None,
+    normalisation: Path | None,
+    out: Path,
+    overwrite: bool,
+) -> None:
+    """Make a bundle of published weights: huijse-2025 with its table, or scatter-vae-2024."""
+    from latent_core import published
+
+    if kind == published.HUIJSE:
+        if survey or normalisation:
+            raise InputError("--survey and --normalisation belong to scatter-vae-2024")
+        published.import_huijse(folder, out, overwrite=overwrite, report=Progress())
+    else:
+        options = {"survey": survey, "normalisation": normalisation}
+        published.import_scatter(folder, out, **options, overwrite=overwrite, report=Progress())
+    click.echo(f"{out} is built; next: gaia-latent serve {out}")
+
+
+@click.command()
+@click.argument("bundle", type=FILE)
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.option("--space", help="which space (default: the first)")
+@click.option("--out", type=FILE, required=True, help="table to write: .parquet or .csv")
+@OVERWRITE
+def place(
+    bundle: Path, files: Sequence[Path], space: str | None, out: Path, overwrite: bool
+) -> None:
+    """Encode new sources into an existing space and place them on its map."""
+    from latent_core import Bundle
+    from latent_core.placing import place_files, rejected_file
+
+    opened = Bundle.open(bundle).space(space)
+    placed, report = place_files(
+        opened,
+        files,
+        out,
+        overwrite=overwrite,
+        progress=counted(),
+    )
+    click.echo(f"{out}: {placed.text()}")
+    if report.rows_rejected:
+        click.echo(f"{report.rows_rejected:,} rows rejected: see {rejected_file(out)}")
+
+
+def _two_columns(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    columns = [part.strip() for part in text.split(",")]
+    if len(columns) != 2 or not all(columns):
+        raise InputError(f"--xy is {text!r}; name two columns with a comma between, X,Y")
+    return columns[0], columns[1]
