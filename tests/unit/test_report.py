@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from latent_core.config import SplitSettings
 from latent_core.errors import FolderError
 from latent_core.report.classes import Labels, labelled
 from latent_core.report.classification import classification
-from latent_core.report.content import Features
+from latent_core.report.content import Context, Features
 from latent_core.report.maps import maps
 from latent_core.report.reconstruction import reconstruction
 from latent_core.report.stage import (
@@ -210,3 +211,18 @@ def test_a_bundle_with_nothing_to_measure_still_has_a_page(tmp_path):
 def test_numbers_that_json_cannot_hold_become_null():
     given = {"a": float("nan"), "b": [np.float32(1.5), np.int64(2)], "c": (float("inf"),)}
     assert plain(given) == {"a": None, "b": [1.5, 2], "c": [None]}
+
+
+@pytest.mark.parametrize(
+    ("models", "stages", "said"),
+    [
+        (True, {}, "trained without labels"),
+        (True, {"predict/xp_coefficients": {}}, "xp_coefficients have learned labels"),
+        (False, {}, "not known here"),
+    ],
+)
+def test_a_probe_says_whether_its_latents_have_seen_labels(tmp_path, models, stages, said):
+    folder = Folder.open(write_report_bundle(tmp_path / "s.bundle", models=models))
+    manifest = replace(folder.manifest, stages={**folder.manifest.stages, **stages})
+    context = Context(Folder(folder.path, manifest), SplitSettings())
+    assert said in context.label_sight
