@@ -26,6 +26,13 @@ from latent_core.progress import counted
     show_default=True,
     help="spectra as DR3 published them (G < 17.65 and a few lists), or of all sources",
 )
+@click.option(
+    "--anomalies",
+    type=click.FloatRange(0.0, 1.0),
+    default=0.001,
+    show_default=True,
+    help="share of rows with a planted anomaly, listed in truth.parquet",
+)
 @click.option("--rows", help="only these rows of the survey, e.g. 17,123456")
 def simulate(
     sources: int, seed: int, out: Path, overwrite: bool, rows: str | None, **how: Any
@@ -33,7 +40,11 @@ def simulate(
     """Simulate a survey of variable sources; every row is labelled simulated."""
     from latent_core.surveys import simulated
 
-    options = simulated.Options(xp=simulated.Xp(how["xp"]), jobs=how["jobs"] or simulated.cores())
+    options = simulated.Options(
+        xp=simulated.Xp(how["xp"]),
+        anomalies=how["anomalies"],
+        jobs=how["jobs"] or simulated.cores(),
+    )
     if rows is not None:
         wanted = _row_numbers(rows)
         simulated.write_rows(seed, wanted, out, options=options, overwrite=overwrite)

@@ -8,14 +8,14 @@ one does, and every table, product and manifest that it writes says `simulated`.
 - `sky`, `cadence`: where it stands, its invented id, when Gaia's scanning law sees it.
 - `light_curves`, `spectra`: how it varies and shines, with real-like errors.
 - `missing`: which sources have no spectrum or no light curve, at the rates of DR3.
+- `anomalies`: a few rows made wrong in a known way, listed in the truth table.
 - `block`, `making`: 1,000 rows from (seed, block), on several cores.
 - `survey`: blocks streamed into a folder, or any rows alone.
 - `summary`, `physics`: the figures measured on real stars, and formulas.
 
 Real: marginals per class, Fourier and eclipse shapes, spectra of stars (APOGEE), errors against
 G. Assumed: the mixture, Teff and log g of each class, spectra of what is not a normal star, the
-link between light curve and spectrum beyond the class. Left out: BP and RP epochs, blends,
-wrong frequencies.
+link between light curve and spectrum beyond the class. Left out: BP and RP epochs.
 """
 
 from latent_core.surveys.simulated.block import BLOCK_ROWS, Block

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from latent_core.surveys.simulated.physics import absolute_g
 from latent_core.surveys.simulated.population import Stars, draw_stars
 from latent_core.surveys.simulated.sky import COSMIC, invented_ids, positions
 from latent_core.surveys.simulated.spectra import Light, observe, shine, warmed
+from latent_core.truth import truth_table
 
 Floats = NDArray[np.float64]
 BLOCK_ROWS = 1000
@@ -49,6 +50,7 @@ class Block:
 
     `rows` (N,) says which rows of the survey they are; `values`, `errors` (N, 110) stand for
     every source, `has_xp` (N,) says of which the survey has them; `counts` (N,) transits each.
+    `truth` lists the planted anomalies by survey row.
     """
 
     rows: NDArray[np.int64]
@@ -62,6 +64,7 @@ class Block:
     mag_error: Floats
     band: NDArray[np.uint8]
     rejected: NDArray[np.bool_]
+    truth: pd.DataFrame = field(default_factory=lambda: truth_table([]))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -73,6 +76,7 @@ class Block:
         points = np.concatenate([np.empty(0, np.int64), *wanted])
         return Block(
             rows=self.rows[places],
+            truth=self.truth[self.truth["row"].isin(self.rows[places])].reset_index(drop=True),
             frame=self.frame.iloc[places].reset_index(drop=True),
             **{name: getattr(self, name)[places] for name in _OF_SOURCES},
             **{name: getattr(self, name)[points] for name in _OF_POINTS},
@@ -81,6 +85,17 @@ class Block:
     def first(self, rows: int) -> Block:
         """Return the first sources."""
         return self if rows >= len(self) else self.take(np.arange(rows))
+
+    def copy(self) -> Block:
+        """Return a block whose arrays and catalog rows can be changed alone."""
+        arrays = {name: getattr(self, name).copy() for name in (*_OF_SOURCES, *_OF_POINTS)}
+        return replace(self, frame=self.frame.copy(), **arrays)
+
+    def planted(self, start: int = 0) -> pd.DataFrame:
+        """Return the truth table with rows of a catalog whose row `start` is the first source."""
+        place = {int(row): start + i for i, row in enumerate(self.rows)}
+        table = self.truth.assign(row=[place[row] for row in self.truth["row"]])
+        return table.astype({"row": np.int64}).sort_values("row", ignore_index=True)
 
     def coefficients(self, start: int = 0) -> XpCoefficients:
         """Return the spectra that there are; the first source is row `start` of the product."""
@@ -110,6 +125,7 @@ def joined(blocks: Sequence[Block]) -> Block:
     """Put blocks one after another."""
     return Block(
         rows=np.concatenate([block.rows for block in blocks]),
+        truth=pd.concat([block.truth for block in blocks], ignore_index=True),
         frame=pd.concat([block.frame for block in blocks], ignore_index=True),
         **{
             name: np.concatenate([getattr(block, name) for block in blocks])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 from latent_core.errors import LatentError
+from latent_core.surveys.simulated.anomalies import SHARE, plant
 from latent_core.surveys.simulated.block import Block, make_block
 from latent_core.surveys.simulated.missing import Xp
 
@@ -20,9 +21,14 @@ _AHEAD = 3  # blocks a worker that may be made before they are written: 3 MB eac
 
 @dataclass(frozen=True)
 class Options:
-    """How a survey is made: `xp`, who has spectra; `jobs`, processes, which change no byte."""
+    """How a survey is made.
+
+    `xp` says which sources have spectra, `anomalies` which share of all rows has one planted;
+    `jobs`, the number of processes, changes no byte.
+    """
 
     xp: Xp = Xp.DR3
+    anomalies: float = SHARE
     jobs: int = 1
 
 
@@ -73,7 +79,7 @@ def _make(seed: int, number: int, options: Options) -> Block:
 
     # one thread: products of matrices may differ in the last bit with the number of threads
     with threadpool_limits(1, "blas"):
-        return make_block(seed, number, options.xp)
+        return plant(make_block(seed, number, options.xp), seed, options.anomalies)
 
 
 def _deaf() -> None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from latent_core.bundle import CATALOG, Manifest, StageWriter, new_folder, refuse_existing
 from latent_core.catalog import KNOWN_COLUMNS, catalog_stream
@@ -15,6 +16,7 @@ from latent_core.products import EpochPhotometry, XpCoefficients, product_stream
 from latent_core.surveys.simulated.block import BLOCK_ROWS, COLUMNS, ORIGIN, Block, joined
 from latent_core.surveys.simulated.making import Options, make_blocks
 from latent_core.surveys.simulated.missing import Xp
+from latent_core.truth import save_truth
 from latent_core.version import __version__
 
 Progress = Callable[[str, int, int], None]
@@ -108,10 +110,10 @@ def _manifest(name: str, what: str, options: Options) -> Manifest:
 
 
 def _write(writer: StageWriter, blocks: Iterable[Block]) -> None:
-    """Stream blocks into a folder: catalog, spectra, light curves."""
+    """Stream blocks into a folder: catalog, spectra, light curves; then the truth table."""
     own = {column.name for column in COLUMNS}
     columns = COLUMNS + tuple(c for c in KNOWN_COLUMNS.values() if c.name not in own)
-    done = 0
+    done, planted = 0, []
     with ExitStack() as stack:
         catalog = stack.enter_context(
             catalog_stream(writer.path(CATALOG), columns, simulated=True)
@@ -122,5 +124,7 @@ def _write(writer: StageWriter, blocks: Iterable[Block]) -> None:
             catalog.append(block.frame)
             spectra.append(block.coefficients(done))
             curves.append(block.photometry(done))
+            planted.append(block.planted(done))
             done += len(block)
     writer.add(CATALOG)
+    save_truth(writer, pd.concat(planted, ignore_index=True))
