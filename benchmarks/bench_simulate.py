@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +29,8 @@ from latent_core.cli import main
 try:
     main(sys.argv[1:])
 finally:
-    own, workers = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = own.ru_utime + own.ru_stime + workers.ru_utime + workers.ru_stime
     print(cpu, own.ru_maxrss, workers.ru_maxrss)
 """
@@ -42,21 +42,16 @@ class Run:
 
     rows: int
     cpu_s: float
-    wall_s: float
     peak_mb: float
 
 
 def simulate(rows: int, out: Path, jobs: int) -> Run:
     """Run the command in a process of its own; each worker counts with its own peak."""
     arguments = ["simulate", "--sources", str(rows), "--jobs", str(jobs), "--out", str(out)]
-    start = time.perf_counter()
     # a file, because workers import the main module anew
     script = out.with_suffix(".py")
-    script.write_text(
-        'if __name__ == "__main__":\n'
-        + "".join(f"    {line}\n" for line in _MEASURE.splitlines()),
-        encoding="utf-8",
-    )
+    body = "".join(f"    {line}\n" for line in _MEASURE.splitlines())
+    script.write_text('if __name__ == "__main__":\n' + body, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, str(script), *arguments],
         check=True, capture_output=True, text=True,
@@ -64,7 +59,7 @@ def simulate(rows: int, out: Path, jobs: int) -> Run:
     cpu, own, worker = done.stdout.split()[-3:]
     workers = jobs if jobs > 1 else 0
     peak = (float(own) + workers * float(worker)) / 1024.0
-    return Run(rows, float(cpu), time.perf_counter() - start, peak)
+    return Run(rows, float(cpu), peak)
 
 
 def copied(folder: Path, to: Path) -> float:
@@ -123,8 +118,6 @@ def main() -> None:
                    run.rows / floor, "copying and hashing the same bytes", LARGE / longest),
             Figure(f"{millions} on {CORES} cores, extrapolated from CPU time",
                    LARGE / rate / CORES / 60, "min", None, "", MINUTES),
-            Figure(f"{CORES} processes, share of their cores that worked",
-                   100 * run.cpu_s / run.wall_s / CORES, "%"),
             Figure("peak memory of all processes", run.peak_mb, "MB", small.peak_mb,
                    f"with {small.rows:,} sources", MEMORY_MB),
             Figure("bytes of a source", per_row, "B"),
