@@ -7,6 +7,8 @@ does not depend on the number of rows.
 
 from __future__ import annotations
 
+import math
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,17 +16,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_core.errors import FolderError
+
 
 class ArrayStream:
-    """One .npy file of shape (rows so far, *tail); it can be loaded once it is closed."""
+    """One .npy file of shape (rows so far, *tail); it can be loaded once it is closed.
 
-    def __init__(self, path: Path, dtype: np.dtype[Any], tail: tuple[int, ...] = ()) -> None:
+    With `rows` a file that was not closed goes on after that many rows; what it held beyond them
+    is cut off. Raises FolderError where it holds fewer.
+    """
+
+    def __init__(
+        self, path: Path, dtype: np.dtype[Any], tail: tuple[int, ...] = (), *, rows: int = 0
+    ) -> None:
         if dtype.hasobject:
             raise ValueError(f"{path}: object arrays are not written")
-        self.path, self.dtype, self.tail, self.rows = path, dtype, tail, 0
-        self._stream = path.open("wb")
+        self.path, self.dtype, self.tail, self.rows = path, dtype, tail, rows
+        self._stream = path.open("r+b" if rows else "wb")
         self._write_header()
         self._header_end = self._stream.tell()
+        if rows:
+            self._cut()
 
     def __enter__(self) -> ArrayStream:
         return self
@@ -47,6 +59,23 @@ class ArrayStream:
         if values.size:
             self._stream.write(np.ascontiguousarray(values).data)
         self.rows += len(values)
+
+    def flush(self) -> None:
+        """Bring what was appended to the disk, so that it outlives this process."""
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+
+    def _cut(self) -> None:
+        """Stand behind the last of `rows`, and forget what follows."""
+        end = self._header_end + self.rows * self.dtype.itemsize * math.prod(self.tail)
+        if self.path.stat().st_size < end:
+            self._stream.close()
+            raise FolderError(
+                f"{self.path} lost rows since it was interrupted; remove the .partial folder that "
+                "it lies in and begin anew"
+            )
+        self._stream.truncate(end)
+        self._stream.seek(end)
 
     def close(self) -> None:
         """Put the number of rows into the header and close the file; a second call is nothing."""

@@ -6,9 +6,9 @@ the product is simply not in `rows`: nothing is invented for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -105,14 +105,34 @@ def save_product(writer: StageWriter, product: Product) -> None:
             writer.save_array(f"{_folder(product.name)}/{item.name}.npy", value)
 
 
-class ProductStream:
-    """A product that is written part by part, in memory proportional to one part."""
+@dataclass(frozen=True)
+class StreamState:
+    """How far a product stream has come: last row, points of light curves, rows of each file."""
 
-    def __init__(self, writer: StageWriter, kind: type[Product], origin: str) -> None:
+    last: int = -1
+    points: int = 0
+    files: Mapping[str, int] = field(default_factory=dict)
+
+
+class ProductStream:
+    """A product that is written part by part, in memory proportional to one part.
+
+    With the `state` that an interrupted stream had when it was last flushed it goes on there; at
+    least one part has to follow.
+    """
+
+    def __init__(
+        self,
+        writer: StageWriter,
+        kind: type[Product],
+        origin: str,
+        state: StreamState | None = None,
+    ) -> None:
         self.kind, self.origin = kind, origin
         self._writer = writer
         self._files: dict[str, ArrayStream] = {}
-        self._last, self._points = -1, 0
+        self._begun = state or StreamState()
+        self._last, self._points = self._begun.last, self._begun.points
 
     def append(self, part: Product) -> None:
         """Write the next sources, whose `rows` go on rising where the last part ended.
@@ -135,13 +155,22 @@ class ProductStream:
     def _continued(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         moved = offsets + self._points
         self._points = int(moved[-1])
-        return np.asarray(moved[1:] if "offsets" in self._files else moved)
+        begun = "offsets" in self._files or "offsets" in self._begun.files
+        return np.asarray(moved[1:] if begun else moved)
 
     def _file(self, name: str, values: NDArray[Any]) -> ArrayStream:
         if name not in self._files:
             path = self._writer.path(f"{_folder(self.kind.name)}/{name}.npy")
-            self._files[name] = ArrayStream(path, values.dtype, values.shape[1:])
+            rows = self._begun.files.get(name, 0)
+            self._files[name] = ArrayStream(path, values.dtype, values.shape[1:], rows=rows)
         return self._files[name]
+
+    def flush(self) -> StreamState:
+        """Bring all parts to the disk; returns the state from which a later stream can go on."""
+        for file in self._files.values():
+            file.flush()
+        rows = {name: file.rows for name, file in self._files.items()}
+        return StreamState(self._last, self._points, {**self._begun.files, **rows})
 
     def close(self) -> None:
         """Close the files; they hold what was appended."""
@@ -161,14 +190,14 @@ class ProductStream:
 
 @contextmanager
 def product_stream(
-    writer: StageWriter, kind: type[Product], origin: str
+    writer: StageWriter, kind: type[Product], origin: str, state: StreamState | None = None
 ) -> Iterator[ProductStream]:
     """Write a product part by part: `with product_stream(...) as s: s.append(part)`.
 
     What results is byte for byte what `save_product` writes of all parts together. On an error
     the files are closed and not named in the manifest.
     """
-    stream = ProductStream(writer, kind, origin)
+    stream = ProductStream(writer, kind, origin, state)
     try:
         yield stream
         stream.finish()

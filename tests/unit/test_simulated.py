@@ -137,15 +137,6 @@ def test_rows_that_cannot_be_made_are_refused(rows: list[int]) -> None:
         simulate_rows(1, rows)
 
 
-def test_what_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
-    def stop(stage: str, done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        simulate(3000, 1, tmp_path / "s", progress=stop)
-    assert not list(tmp_path.iterdir())
-
-
 def test_ids_are_unique_and_need_64_bits(survey: Folder) -> None:
     ids = survey.catalog.source_id
     assert ids.dtype == np.int64

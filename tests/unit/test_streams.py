@@ -12,7 +12,14 @@ from latent_core import catalog as catalogs
 from latent_core.array_streams import ArrayStream
 from latent_core.bundle import StageWriter
 from latent_core.catalog import Catalog, Column, catalog_stream, read_catalog, write_catalog
-from latent_core.products import EpochPhotometry, XpCoefficients, product_stream, save_product
+from latent_core.errors import FolderError
+from latent_core.products import (
+    EpochPhotometry,
+    ProductStream,
+    XpCoefficients,
+    product_stream,
+    save_product,
+)
 
 
 @pytest.mark.parametrize("tail", [(), (3,), (2, 5)])
@@ -70,6 +77,30 @@ def test_a_streamed_product_is_the_saved_one(
         for part in parts:
             stream.append(make(part))
     assert many.records == one.records
+
+
+@pytest.mark.parametrize("make", [spectra, curves])
+def test_an_interrupted_product_goes_on_from_its_last_flush(
+    tmp_path: Path, make: type[XpCoefficients | EpochPhotometry]
+) -> None:
+    one, many = StageWriter(tmp_path / "one", "create"), StageWriter(tmp_path / "many", "create")
+    save_product(one, make([1, 2, 5, 7]))
+    first = ProductStream(many, type(make([])), "test")
+    first.append(make([1, 2]))
+    state = first.flush()
+    first.append(make([3, 4, 6]))  # lost: nobody flushed it
+    first.close()
+    with product_stream(many, type(make([])), "test", state) as stream:
+        stream.append(make([5]))
+        stream.append(make([7]))
+    assert many.records == one.records
+
+
+def test_a_file_that_lost_rows_is_refused(tmp_path: Path) -> None:
+    with ArrayStream(tmp_path / "a.npy", np.dtype("f8")) as stream:
+        stream.append(np.zeros(3))
+    with pytest.raises(FolderError, match="lost rows"):
+        ArrayStream(tmp_path / "a.npy", np.dtype("f8"), rows=4)
 
 
 def test_a_product_without_parts_or_with_an_error_is_not_named(tmp_path: Path) -> None:

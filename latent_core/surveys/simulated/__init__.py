@@ -10,7 +10,7 @@ one does, and every table, product and manifest that it writes says `simulated`.
 - `missing`: which sources have no spectrum or no light curve, at the rates of DR3.
 - `anomalies`: a few rows made wrong in a known way, listed in the truth table.
 - `block`, `making`: 1,000 rows from (seed, block), on several cores.
-- `survey`: blocks streamed into a folder, or any rows alone.
+- `survey`, `writing`: blocks streamed into a folder, with checkpoints; or any rows alone.
 - `summary`, `physics`: the figures measured on real stars, and formulas.
 
 Real: marginals per class, Fourier and eclipse shapes, spectra of stars (APOGEE), errors against

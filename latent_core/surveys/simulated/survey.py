@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from latent_core.bundle import CATALOG, Manifest, StageWriter, new_folder, refuse_existing
-from latent_core.catalog import KNOWN_COLUMNS, catalog_stream
+from latent_core.bundle import Manifest, new_folder, partial_of, refuse_existing
 from latent_core.errors import InputError
-from latent_core.products import EpochPhotometry, XpCoefficients, product_stream
-from latent_core.surveys.simulated.block import BLOCK_ROWS, COLUMNS, ORIGIN, Block, joined
+from latent_core.surveys.simulated.block import BLOCK_ROWS, Block, joined
 from latent_core.surveys.simulated.making import Options, make_blocks
 from latent_core.surveys.simulated.missing import Xp
-from latent_core.truth import save_truth
+from latent_core.surveys.simulated.writing import (
+    CHECKPOINT,
+    forget_other,
+    recipe_of,
+    survey_stream,
+)
 from latent_core.version import __version__
 
 Progress = Callable[[str, int, int], None]
@@ -36,27 +37,27 @@ def simulate(
 
     The same seed gives the same rows: block b of 1,000 rows has its own generator of (seed, b),
     so a larger survey of a seed begins with the rows of a smaller one. Blocks go to the disk as
-    they are made: memory does not grow with `sources`. What is interrupted leaves nothing.
-    `progress` is called with (stage, done, total). Raises FolderError where `out` exists and may
-    not be overwritten.
+    they are made: memory does not grow with `sources`. What is interrupted leaves no survey; the
+    same call goes on from the last checkpoint. `progress` is called with (stage, done, total).
+    Raises FolderError where `out` exists and may not be overwritten.
     """
-    options = options or Options()
-    refuse_existing(Path(out), overwrite=overwrite)
+    out, options = Path(out), options or Options()
+    refuse_existing(out, overwrite=overwrite)
     manifest = _manifest(f"simulated-{sources}-seed-{seed}", f"seed {seed}", options)
-    numbers = range(-(-sources // BLOCK_ROWS))
-
-    def parts() -> Iterable[Block]:
-        done = 0
+    recipe = recipe_of(sources, seed, options)
+    forget_other(partial_of(out), recipe)
+    with (
+        new_folder(out, manifest, overwrite=overwrite, checkpoint=CHECKPOINT) as writer,
+        survey_stream(writer, recipe) as stream,
+    ):
+        numbers = range(stream.rows // BLOCK_ROWS, -(-sources // BLOCK_ROWS))
         for block in make_blocks(seed, numbers, options):
-            part = block.first(sources - done)
-            yield part
-            done += len(part)
+            stream.append(block.first(sources - stream.rows))
             if progress:
-                progress(STAGE, done, sources)
-
-    with new_folder(Path(out), manifest, overwrite=overwrite) as writer:
-        _write(writer, parts())
-    return Path(out)
+                progress(STAGE, stream.rows, sources)
+            if stream.is_due and stream.rows < sources:
+                stream.save_checkpoint()
+    return out
 
 
 def simulate_rows(seed: int, rows: Sequence[int], *, options: Options | None = None) -> Block:
@@ -91,8 +92,11 @@ def write_rows(
     refuse_existing(Path(out), overwrite=overwrite)
     block = simulate_rows(seed, rows, options=options)
     name, what = f"simulated-{len(block)}-rows-of-seed-{seed}", f"some rows of seed {seed}"
-    with new_folder(Path(out), _manifest(name, what, options), overwrite=overwrite) as writer:
-        _write(writer, [block])
+    with (
+        new_folder(Path(out), _manifest(name, what, options), overwrite=overwrite) as writer,
+        survey_stream(writer, {}) as stream,
+    ):
+        stream.append(block)
     return Path(out)
 
 
@@ -107,24 +111,3 @@ def _manifest(name: str, what: str, options: Options) -> Manifest:
         description=f"SIMULATED variable sources ({what}): no row was ever observed; drawn "
         f"from summary figures of real Gaia DR3 sources{spectra}",
     )
-
-
-def _write(writer: StageWriter, blocks: Iterable[Block]) -> None:
-    """Stream blocks into a folder: catalog, spectra, light curves; then the truth table."""
-    own = {column.name for column in COLUMNS}
-    columns = COLUMNS + tuple(c for c in KNOWN_COLUMNS.values() if c.name not in own)
-    done, planted = 0, []
-    with ExitStack() as stack:
-        catalog = stack.enter_context(
-            catalog_stream(writer.path(CATALOG), columns, simulated=True)
-        )
-        spectra = stack.enter_context(product_stream(writer, XpCoefficients, ORIGIN))
-        curves = stack.enter_context(product_stream(writer, EpochPhotometry, ORIGIN))
-        for block in blocks:
-            catalog.append(block.frame)
-            spectra.append(block.coefficients(done))
-            curves.append(block.photometry(done))
-            planted.append(block.planted(done))
-            done += len(block)
-    writer.add(CATALOG)
-    save_truth(writer, pd.concat(planted, ignore_index=True))
