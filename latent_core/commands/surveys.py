@@ -15,7 +15,7 @@ from latent_core.progress import counted
 
 @click.command()
 @click.option("--sources", default=50_000, show_default=True)
-@click.option("--seed", default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @out_option("survey")
 @OVERWRITE
 @click.option("--jobs", type=click.IntRange(1), help="processes  [default: one a core]")

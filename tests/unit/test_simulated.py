@@ -131,7 +131,7 @@ def test_some_rows_make_a_survey_of_their_own(survey: Folder, tmp_path: Path) ->
     assert few.manifest.simulated
 
 
-@pytest.mark.parametrize("rows", [[], [-1], [3, 4, 3]])
+@pytest.mark.parametrize("rows", [[], [-1], [3, 4, 3], [2**35 - 1], [2**80]])
 def test_rows_that_cannot_be_made_are_refused(rows: list[int]) -> None:
     with pytest.raises(InputError, match="asked for once"):
         simulate_rows(1, rows)

@@ -130,5 +130,7 @@ def test_the_command_makes_surveys_and_rows(tmp_path: Path, whole: Folder) -> No
         code, text = ask("--rows", wrong, "--out", str(tmp_path / "no"))
         assert code != 0
         assert "row number" in text
+    assert ask("--rows", "9" * 30, "--out", str(tmp_path / "no"))[0] != 0
+    assert ask("--seed", "-1", "--out", str(tmp_path / "no"))[0] == 2
     assert ask("--anomalies", "1.5", "--out", str(tmp_path / "no"))[0] == 2
     assert not (tmp_path / "no").exists()

@@ -12,6 +12,7 @@ from latent_core.errors import InputError
 from latent_core.surveys.simulated.block import BLOCK_ROWS, Block, joined
 from latent_core.surveys.simulated.making import Options, make_blocks
 from latent_core.surveys.simulated.missing import Xp
+from latent_core.surveys.simulated.sky import SUFFIX_BITS
 from latent_core.surveys.simulated.writing import (
     CHECKPOINT,
     forget_other,
@@ -22,6 +23,7 @@ from latent_core.version import __version__
 
 Progress = Callable[[str, int, int], None]
 STAGE = "simulate"
+LARGEST_ROW = 2**SUFFIX_BITS - 2  # the id of a source ends with its row + 1
 
 
 def simulate(
@@ -63,11 +65,14 @@ def simulate(
 def simulate_rows(seed: int, rows: Sequence[int], *, options: Options | None = None) -> Block:
     """Make any rows of the survey of a seed, in the order asked for, as the whole survey has them.
 
-    Raises InputError for a row below 0 or one that is asked for twice.
+    Raises InputError for a row below 0 or above LARGEST_ROW, or one that is asked for twice.
     """
+    rows = [int(row) for row in rows]
+    if not rows or min(rows) < 0 or max(rows) > LARGEST_ROW or len(set(rows)) < len(rows):
+        raise InputError(
+            f"rows of a simulated survey count from 0 to {LARGEST_ROW}, each is asked for once"
+        )
     asked = np.array(rows, np.int64)
-    if not len(asked) or asked.min() < 0 or len(np.unique(asked)) != len(asked):
-        raise InputError("rows of a simulated survey count from 0, each is asked for once")
     numbers, owner = np.unique(asked // BLOCK_ROWS, return_inverse=True)
     found = []
     for place, block in enumerate(
