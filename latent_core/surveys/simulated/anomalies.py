@@ -45,9 +45,12 @@ def plant(block: Block, seed: int, share: float) -> Block:
     """Return a whole block with anomalies in about `share` of its rows, and its truth table."""
     start = int(block.rows[0])
     lots = np.random.default_rng([seed, start, _STREAM]).random(len(block))
+    chosen = np.flatnonzero(lots < share)
+    if not len(chosen):
+        return block
     changed = block.copy()
     planted = []
-    for item in np.flatnonzero(lots < share):
+    for item in chosen:
         rng = np.random.default_rng([seed, start + int(item), _STREAM, 1])
         names = [name for name, kind in KINDS.items() if kind.fits(block, int(item))]
         if names:

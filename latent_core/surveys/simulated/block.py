@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,11 @@ COLUMNS = (
 )  # fmt: skip
 
 
+@lru_cache
+def _nothing_planted() -> pd.DataFrame:
+    return truth_table([])
+
+
 @dataclass(frozen=True)
 class Block:
     """N sources: catalog rows, coefficients, and their transits, one source after another.
@@ -64,7 +70,7 @@ class Block:
     mag_error: Floats
     band: NDArray[np.uint8]
     rejected: NDArray[np.bool_]
-    truth: pd.DataFrame = field(default_factory=lambda: truth_table([]))
+    truth: pd.DataFrame = field(default_factory=_nothing_planted)
 
     def __len__(self) -> int:
         return len(self.rows)
