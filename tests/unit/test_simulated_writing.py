@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from latent_core.bundle import Folder
 from latent_core.cli import cli
+from latent_core.errors import LatentError
 from latent_core.surveys.simulated import Options, simulate, writing
 from latent_core.surveys.simulated.writing import CHECKPOINT, PARTS
 
@@ -112,6 +114,16 @@ def test_a_checkpoint_of_another_survey_is_not_used(
     folder, seen = goes_on(out)
     assert seen[0] == 1000
     assert folder.manifest.files == whole.manifest.files
+
+
+def test_a_killed_worker_is_said_in_a_sentence(tmp_path: Path) -> None:
+    def kill(stage: str, done: int, total: int) -> None:
+        for worker in multiprocessing.active_children():
+            worker.kill()
+
+    with pytest.raises(LatentError, match="a worker was killed"):
+        simulate(30_000, SEED, tmp_path / "s", options=Options(jobs=2), progress=kill)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_makes_surveys_and_rows(tmp_path: Path, whole: Folder) -> None:

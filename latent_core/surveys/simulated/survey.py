@@ -38,7 +38,8 @@ def simulate(
     """Write a survey folder of `sources` simulated variable sources; returns its path.
 
     The same seed gives the same rows: block b of 1,000 rows has its own generator of (seed, b),
-    so a larger survey of a seed begins with the rows of a smaller one. Blocks go to the disk as
+    so a larger survey of a seed begins with the rows of a smaller one. (Another processor or
+    another numpy may round the last bit otherwise.) Blocks go to the disk as
     they are made: memory does not grow with `sources`. What is interrupted leaves no survey; the
     same call goes on from the last checkpoint. `progress` is called with (stage, done, total).
     Raises FolderError where `out` exists and may not be overwritten.
