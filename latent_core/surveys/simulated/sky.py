@@ -18,7 +18,7 @@ _LMC_RA, _LMC_DEC, _LMC_RADIUS = 80.9, -69.8, 2.5
 _LMC_FROM_PC, _LMC_TO_PC = 35_000.0, 80_000.0
 THIN, THICK, HALO, COSMIC = range(4)
 _ORDER = 12
-_SUFFIX_BITS = 35
+SUFFIX_BITS = 35
 
 
 def positions(
@@ -83,4 +83,4 @@ def invented_ids(ra_deg: Floats, dec_deg: Floats, row: NDArray[np.int64]) -> NDA
     """
     pixel = healpix(ra_deg, dec_deg)
     pixel = np.where(pixel <= 1 << 18, pixel + (1 << 18) + 1, pixel)
-    return np.asarray((pixel << _SUFFIX_BITS) + row + 1, np.int64)
+    return np.asarray((pixel << SUFFIX_BITS) + row + 1, np.int64)
