@@ -15,7 +15,7 @@ from astropy.io.votable.tree import Info
 from astropy.table import Table
 
 from latent_core.release import load_release
-from latent_core.surveys.simulated.survey import make_block
+from latent_core.surveys.simulated.block import make_block
 
 TOP = re.compile(r"\bSELECT\s+TOP\s+(\d+)", re.IGNORECASE)
 SCHEMA = load_release().archive.schema

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 @click.option("--cone", help="RA,DEC,RADIUS in degrees (ICRS)")
 @click.option("--products", default="xp,curves", show_default=True, help="what to get of them")
 @click.option("--limit", type=click.IntRange(min=1), help="at most N sources of a class or cone")
-@click.option("--archive", help="address of another archive of the same kind")
+@click.option(
+    "--archive",
+    envvar="GAIA_LATENT_ARCHIVE",
+    show_envvar=True,
+    help="address of another archive of the same kind",
+)
 @click.option("--credentials", type=FILE, help="file of two lines, name and password")
 @click.option("--incomplete", is_flag=True, help="make the survey without batches that failed")
 @out_option("survey")
