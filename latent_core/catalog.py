@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,9 +72,20 @@ class Catalog:
         return self.frame[SOURCE_ID].to_numpy(np.int64)
 
 
+def _archive_columns() -> dict[str, Column]:
+    """Read what the archive's data model says of its columns."""
+    file = resources.files("latent_core") / "archive_columns.toml"
+    tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    return {
+        name: Column(name, unit, label, "number", text)
+        for table in tables.values()
+        for name, (unit, label, text) in table.items()
+    }
+
+
 # What the columns we meet most often are called and measured in; any other column is described
 # by its own dtype. Gaia names are the archive's; APOGEE names are DR17's in lower case.
-KNOWN_COLUMNS: Mapping[str, Column] = {
+KNOWN_COLUMNS: Mapping[str, Column] = _archive_columns() | {
     column.name: column
     for column in (
         Column(SOURCE_ID, "", "source_id", "identifier", "Gaia source identifier"),
@@ -111,13 +124,19 @@ KNOWN_COLUMNS: Mapping[str, Column] = {
 
 def describe(name: str, values: pd.Series) -> Column:
     """Describe a column by what is known of its name, else by its dtype."""
-    if name in KNOWN_COLUMNS:
-        return KNOWN_COLUMNS[name]
+    known = KNOWN_COLUMNS.get(name)
+    # somebody's own `b` may be text: a number's unit and label would be wrong on it
+    if known and (known.kind != "number" or pd.api.types.is_numeric_dtype(values)):
+        return known
+    return Column(name, kind=_kind(values))
+
+
+def _kind(values: pd.Series) -> Kind:
     if pd.api.types.is_bool_dtype(values):
-        return Column(name, kind="flag")
+        return "flag"
     if pd.api.types.is_numeric_dtype(values):
-        return Column(name, kind="number")
-    return Column(name, kind="category" if values.nunique() <= 1000 else "text")
+        return "number"
+    return "category" if values.nunique() <= 1000 else "text"
 
 
 def parse_source_id(text: str) -> int:
