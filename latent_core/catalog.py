@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -199,6 +199,18 @@ def refuse_duplicates(
             column=column,
             remedy="keep one row a source",
         )
+
+
+def joined(catalog: Catalog, tables: Sequence[Catalog]) -> Catalog:
+    """Return a catalog with the columns of tables of the same rows.
+
+    A column that exists already is replaced where it stands; the others follow behind.
+    """
+    frame, known = catalog.frame, {column.name: column for column in catalog.columns}
+    for table in tables:
+        frame = frame.assign(**{str(n): table.frame[n] for n in table.frame if n != SOURCE_ID})
+        known |= {column.name: column for column in table.columns if column.name != SOURCE_ID}
+    return Catalog(frame, tuple(known.values()), catalog.simulated)
 
 
 def write_catalog(path: Path, catalog: Catalog) -> None:

@@ -12,7 +12,7 @@ from types import TracebackType
 
 import click
 
-from latent_core.commands import bundles, looking, surveys
+from latent_core.commands import bundles, labelling, looking, surveys
 from latent_core.errors import LatentError, StorageError
 from latent_core.version import __version__
 
@@ -35,6 +35,7 @@ for _command in (
     looking.demo,
     surveys.simulate,
     surveys.ingest,
+    labelling.labels,
     bundles.build,
     *bundles.STAGE_COMMANDS,
     bundles.evaluate,
