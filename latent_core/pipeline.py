@@ -165,7 +165,7 @@ def _carry_labels(old: Path, folder: Folder, report: Report) -> None:
     """
     if not (old / CATALOG).is_file():
         return
-    source = Folder.open(old, "bundle")
+    source = Folder.open(old)
     same = np.array_equal(source.own_catalog.source_id, folder.own_catalog.source_id)
     for stage in source.label_stages():
         if not same:

@@ -73,7 +73,7 @@ def test_a_build_keeps_labels_and_models_and_renews_the_figures(here):
     build(here)
     opened = Bundle.open(bundle)
     assert opened.catalog["my_class"].notna().sum() == 100
-    assert parts(bundle, *("models/", "inputs/", "spaces/spectra/latents"), "spaces/spectra/proj")
+    assert len(models) > 10
     assert models == parts(
         bundle, "models/", "inputs/", "spaces/spectra/latents", "spaces/spectra/proj"
     )
@@ -83,7 +83,7 @@ def test_a_build_keeps_labels_and_models_and_renews_the_figures(here):
 def test_labels_of_a_survey_are_built_into_its_bundle(here):
     survey = here / "small.survey"
     join_labels(survey, here / "mine.csv", Choice(columns=("my_class",)))
-    with pytest.raises(LatentError, match="other labels than small has now; join them"):
+    with pytest.raises(LatentError, match=r"other labels than .* has now; join them"):
         build(here)
     shutil.rmtree(here / "small.bundle")
     bundle = build(here)
