@@ -35,7 +35,7 @@ from latent_core.config import (
     read_settings,
 )
 from latent_core.encoding import Weights, save_weights
-from latent_core.errors import LatentError
+from latent_core.errors import FolderError, LatentError
 from latent_core.figures import evaluate_space
 from latent_core.latent_space import space_names
 from latent_core.modalities import load_modality
@@ -165,14 +165,19 @@ def _carry_labels(old: Path, folder: Folder, report: Report) -> None:
     """
     if not (old / CATALOG).is_file():
         return
-    source = Folder.open(old)
-    same = np.array_equal(source.own_catalog.source_id, folder.own_catalog.source_id)
-    for stage in source.label_stages():
-        if not same:
+    try:
+        source = Folder.open(old)
+        labels = {n: read_catalog(source.file(f"{n}.parquet")) for n in source.label_stages()}
+    except FolderError as error:
+        report("labels", 0, 0, f"labels that were joined before cannot be kept: {error}")
+        return
+    ids = folder.own_catalog.source_id
+    for stage, table in labels.items():
+        if not np.array_equal(table.source_id, ids):
             report("labels", 0, 0, f"{stage} is of other sources and is left out; join it again")
             continue
         with write_stage(folder, stage, source.manifest.stages[stage]) as writer:
-            writer.save_catalog(read_catalog(source.file(f"{stage}.parquet")), f"{stage}.parquet")
+            writer.save_catalog(table, f"{stage}.parquet")
 
 
 def products_of(source: Folder) -> list[Product]:
