@@ -23,13 +23,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.catalog import Catalog, read_catalog, write_catalog
+from latent_core.catalog import Catalog, joined, read_catalog, write_catalog
 from latent_core.errors import FolderError, StorageError
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 CATALOG = "catalog.parquet"
 REJECTED = "rejected.parquet"
+LABELS = "labels/"
 FolderKind = Literal["survey", "bundle"]
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EPERM}
@@ -63,6 +64,11 @@ class Manifest:
     def to_json(self) -> str:
         """Canonical text: same content, same bytes, so its hash names the folder's version."""
         return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    @property
+    def version(self) -> str:
+        """Short hash of it, which names every byte of the folder."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
 
     @classmethod
     def from_json(cls, text: str, file: Path) -> Manifest:
@@ -140,7 +146,7 @@ class Folder:
     @property
     def version(self) -> str:
         """Short hash of the manifest, which names every byte of the folder."""
-        return hashlib.sha256(self.manifest.to_json().encode()).hexdigest()[:12]
+        return self.manifest.version
 
     def __contains__(self, name: str) -> bool:
         return name in self.manifest.files
@@ -189,9 +195,31 @@ class Folder:
         return json.loads(self.file(name).read_text(encoding="utf-8"))
 
     @cached_property
-    def catalog(self) -> Catalog:
-        """The catalog, one row a source."""
+    def own_catalog(self) -> Catalog:
+        """The catalog that the folder was made with, one row a source: what models rest on."""
         return read_catalog(self.file(CATALOG))
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The catalog with the labels that were joined to it since; the last joined are shown.
+
+        Raises FolderError where labels belong to other sources.
+        """
+        own, tables = self.own_catalog, []
+        for stage in self.label_stages():
+            table = read_catalog(self.file(f"{stage}.parquet"))
+            if not np.array_equal(table.source_id, own.source_id):
+                raise FolderError(
+                    f"{self.path}: {stage} belongs to other sources; join the table again"
+                )
+            tables.append(table)
+        return joined(own, tables) if tables else own
+
+    def label_stages(self) -> tuple[str, ...]:
+        """Stages of labels that were joined, in the order in which they were."""
+        stages = self.manifest.stages
+        found = [name for name in stages if name.startswith(LABELS)]
+        return tuple(sorted(found, key=lambda name: (stages[name].get("rank", 0), name)))
 
     def stage(self, name: str) -> Mapping[str, Any] | None:
         """Return what the manifest says of a finished stage, None where it was not run."""

@@ -222,6 +222,18 @@ def refuse_duplicates(
         )
 
 
+def joined(catalog: Catalog, tables: Sequence[Catalog]) -> Catalog:
+    """Return a catalog with the columns of tables of the same rows.
+
+    A column that exists already is replaced where it stands; the others follow behind.
+    """
+    frame, known = catalog.frame, {column.name: column for column in catalog.columns}
+    for table in tables:
+        frame = frame.assign(**{str(n): table.frame[n] for n in table.frame if n != SOURCE_ID})
+        known |= {column.name: column for column in table.columns if column.name != SOURCE_ID}
+    return Catalog(frame, tuple(known.values()), catalog.simulated)
+
+
 def write_catalog(path: Path, catalog: Catalog) -> None:
     """Write the catalog as Parquet with page checksums; column descriptions ride in its schema."""
     with catalog_stream(path, catalog.columns, simulated=catalog.simulated) as stream:

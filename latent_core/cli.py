@@ -12,7 +12,7 @@ from types import TracebackType
 
 import click
 
-from latent_core.commands import bundles, fetching, looking, surveys
+from latent_core.commands import bundles, fetching, labelling, looking, surveys
 from latent_core.errors import LatentError, StorageError
 from latent_core.version import __version__
 
@@ -37,6 +37,7 @@ for _command in (
     surveys.simulate,
     surveys.ingest,
     fetching.fetch,
+    labelling.labels,
     bundles.build,
     *bundles.STAGE_COMMANDS,
     bundles.evaluate,

@@ -44,7 +44,8 @@ def evaluate_space(
 ) -> bool:
     """Measure a space (stage `evaluate/<name>`); False where it is fresh."""
     models: dict[str, str] = folder.json(f"spaces/{name}/space.json")["models"]
-    stages = (f"index/{name}", f"map/{name}", "create", *(f"encode/{m}" for m in models.values()))
+    encoded = (f"encode/{m}" for m in models.values())
+    stages = (f"index/{name}", f"map/{name}", "create", *encoded, *folder.label_stages())
     record = made_from(folder, stages, asdict(split))
     if not force and is_fresh(folder, f"evaluate/{name}", record):
         return False

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from latent_core.bundle import (
     write_manifest,
     write_stage,
 )
+from latent_core.catalog import read_catalog
 from latent_core.config import (
     BuildSettings,
     MapSettings,
@@ -33,7 +35,7 @@ from latent_core.config import (
     read_settings,
 )
 from latent_core.encoding import Weights, save_weights
-from latent_core.errors import LatentError
+from latent_core.errors import FolderError, LatentError
 from latent_core.figures import evaluate_space
 from latent_core.latent_space import space_names
 from latent_core.modalities import load_modality
@@ -86,6 +88,7 @@ def build(
     try:
         with disk_errors(out):
             folder = start(growing, source, text, weights=weights, report=report)
+            _carry_labels(out, folder, report)
             run(folder, settings, report)
             replace_folder(growing, out)
     except LatentError:
@@ -159,6 +162,28 @@ def start(
     return Folder.open(growing, "bundle")
 
 
+def _carry_labels(old: Path, folder: Folder, report: Report) -> None:
+    """Copy the labels joined to a bundle into the one made anew, where the sources are the same.
+
+    What a person joined is not a build's to throw away; where it cannot be kept, that is said.
+    """
+    if not (old / CATALOG).is_file():
+        return
+    try:
+        source = Folder.open(old)
+        labels = {n: read_catalog(source.file(f"{n}.parquet")) for n in source.label_stages()}
+    except FolderError as error:
+        report("labels", 0, 0, f"labels that were joined before cannot be kept: {error}")
+        return
+    ids = folder.own_catalog.source_id
+    for stage, table in labels.items():
+        if not np.array_equal(table.source_id, ids):
+            report("labels", 0, 0, f"{stage} is of other sources and is left out; join it again")
+            continue
+        with write_stage(folder, stage, source.manifest.stages[stage]) as writer:
+            writer.save_catalog(table, f"{stage}.parquet")
+
+
 def products_of(source: Folder) -> list[Product]:
     """Return a survey's products; XP coefficients are derived where it has sampled ones only."""
     loaded = [load_product(source, PRODUCTS[name]) for name in product_names(source)]
@@ -174,16 +199,32 @@ def products_of(source: Folder) -> list[Product]:
     return [*found, XpCoefficients(rows, values, errors.astype(np.float32), DERIVED)]
 
 
-def _origin(source: Folder) -> dict[str, str]:
-    return {"survey": source.name, "version": source.version}
+def _origin(source: Folder) -> dict[str, Any]:
+    """Name a survey, its version without the labels joined to it, and these labels."""
+    labels, own = source.label_stages(), source.manifest
+    bare = replace(
+        own,
+        files={n: r for n, r in own.files.items() if r.stage not in labels},
+        stages={n: s for n, s in own.stages.items() if n not in labels},
+    )
+    origin: dict[str, Any] = {"survey": source.name, "version": bare.version}
+    return origin | ({"labels": {n: dict(own.stages[n]) for n in labels}} if labels else {})
 
 
 def _refuse_other_survey(folder: Folder, source: Folder) -> None:
-    if folder.stage("create") != _origin(source):
+    made, wanted = folder.stage("create") or {}, _origin(source)
+    if made == wanted:
+        return
+    if all(made.get(key) == wanted[key] for key in ("survey", "version")):
         raise LatentError(
-            f"{folder.path} was made of another survey or of an older version of {source.name}; "
-            "choose another --out, or add --overwrite to make it anew"
+            f"{folder.path} was made with other labels than {source.name} has now; join them to "
+            "it as well (gaia-latent labels), which keeps its models, or add --overwrite to make "
+            "it anew with them"
         )
+    raise LatentError(
+        f"{folder.path} was made of another survey or of an older version of {source.name}; "
+        "choose another --out, or add --overwrite to make it anew"
+    )
 
 
 def _store_settings(folder: Folder, text: str) -> None:
@@ -198,6 +239,7 @@ def run(folder: Folder, settings: BuildSettings, report: Report = silent) -> Non
     wanted = {f"{stage}/{name}" for stage in MODEL_STAGES for name in settings.models}
     wanted |= {f"{stage}/{name}" for stage in SPACE_STAGES for name in settings.spaces}
     wanted |= {f"predict/{name}" for name, m in settings.models.items() if m.kind == KIND}
+    wanted |= set(folder.label_stages())  # a person's, not made of settings
     forget_stages(folder, {s for s in folder.manifest.stages if "/" in s} - wanted)
     for number, name in enumerate(settings.models):
         report(f"prepare {name}", number, len(settings.models), "")

@@ -84,7 +84,7 @@ def prepare(folder: Folder, settings: BuildSettings, name: str, *, force: bool =
         return False
     product = _product(folder, modality.product)
     constants = _constants(folder, settings, model, product)
-    observations = modality.preprocess(product, folder.catalog, constants)
+    observations = modality.preprocess(product, folder.own_catalog, constants)
     if not len(observations):
         why = observations.rejected[0][1] if observations.rejected else "no source carries it"
         raise LatentError(f"{folder.path}: no source can be used for {name}: {why}")
@@ -110,7 +110,7 @@ def _constants(
         return read_network(*_given(folder, model))[1]
     modality = load_modality(model.modality)
     side = split_of(folder.catalog.source_id, settings.split)
-    fitted = modality.fit(product, folder.catalog, side == TRAIN)
+    fitted = modality.fit(product, folder.own_catalog, side == TRAIN)
     return {**modality.preparation(model.preparation), **fitted}
 
 

@@ -71,10 +71,13 @@ def _tables(content: bytes, name: str, text_columns: tuple[str, ...]) -> list[Ra
 
 def _gzip(content: bytes, name: str, text_columns: tuple[str, ...]) -> list[RawTable]:
     with reading("gzip file", name), gzip.open(io.BytesIO(content)) as stream:
-        unpacked = stream.read(LARGEST_UNPACKED + 1)
+        # in blocks: to ask for all at once reserves the largest size, however small the file
+        unpacked = bytearray()
+        while len(unpacked) <= LARGEST_UNPACKED and (block := stream.read(2**24)):
+            unpacked += block
     if len(unpacked) > LARGEST_UNPACKED:
         raise InputError("the file unpacks to more than 16 GiB", file=name, remedy="split it")
-    return _tables(unpacked, name, text_columns)
+    return _tables(bytes(unpacked), name, text_columns)
 
 
 def _zip(content: bytes, name: str, text_columns: tuple[str, ...]) -> list[RawTable]:

@@ -1,4 +1,4 @@
-"""Small archive products, damage to their cells, and the formats they are written in."""
+"""Small archive products, the formats they are written in, and damage to both."""
 
 import gzip
 import io
@@ -11,7 +11,9 @@ import pandas as pd
 import pyarrow as pa
 from astropy.table import Table
 
-CELL_VARIANTS, BYTE_VARIANTS = 110, 90  # a format
+CELL_VARIANTS, BYTE_VARIANTS = 448, 552  # a format
+FRAMES = 2  # of each product
+BOM = b"\xef\xbb\xbf"
 FIRST_ID = 4_295_806_720_123_456_789
 N = 4
 
@@ -80,17 +82,21 @@ def text_frame(frame, brackets="[]"):
 
 def to_csv(frame, rng):
     brackets = rng.choice(["[]", "()", "{}"])
-    data = text_frame(frame, brackets).to_csv(index=False).encode()
+    return as_saved(text_frame(frame, brackets).to_csv(index=False).encode(), rng)
+
+
+def as_saved(data, rng):
+    """Text as spreadsheets and other systems save it: CRLF, a byte order mark."""
     if rng.random() < 0.3:
         data = data.replace(b"\n", b"\r\n")
-    return b"\xef\xbb\xbf" + data if rng.random() < 0.3 else data
+    return BOM + data if rng.random() < 0.3 else data
 
 
 def to_ecsv(frame, rng):
     lines = ["%ECSV 1.0", "---", "delimiter: ','", "datatype:"]
     lines += [f"- {{name: {name}, datatype: string}}" for name in frame]
     header = "".join(f"# {line}\n" for line in lines)
-    return header.encode() + text_frame(frame).to_csv(index=False).encode()
+    return as_saved(header.encode() + text_frame(frame).to_csv(index=False).encode(), rng)
 
 
 def to_parquet(frame, rng):
@@ -142,20 +148,31 @@ def to_fits(frame, rng):
 
 
 def to_votable(frame, rng):
+    return votable(frame, "tabledata")
+
+
+def to_binary_votable(frame, rng):
+    return votable(frame, str(rng.choice(["binary", "binary2"])))
+
+
+def votable(frame, kind):
     stream = io.BytesIO()
-    kind = str(rng.choice(["tabledata", "binary", "binary2"]))
     astropy_table(frame).write(stream, format="votable", tabledata_format=kind)
     return stream.getvalue()
 
 
 def to_gzip(frame, rng):
-    return gzip.compress(to_csv(frame, rng))
+    return gzip.compress(to_csv(frame, rng), mtime=0)
 
 
 def to_zip(frame, rng):
+    return zipped(to_csv(frame, rng))
+
+
+def zipped(content):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("PRODUCT-Gaia DR3 1.csv", to_csv(frame, rng))
+        archive.writestr(zipfile.ZipInfo("PRODUCT-Gaia DR3 1.csv"), content)
     return stream.getvalue()
 
 
@@ -167,8 +184,12 @@ FORMATS = {
     "avro": to_avro,
     "fits": to_fits,
     "vot": to_votable,
+    "binary.vot": to_binary_votable,
     "zip": to_zip,
 }
+
+
+WRAPPED = {"csv.gz": gzip.compress, "zip": zipped}
 
 
 def pick(frame, rng, arrays=None):
@@ -293,20 +314,76 @@ CANNOT_HOLD = (
 )
 
 
-def damaged_files(extension):
-    """CELL_VARIANTS damaged files: the damage and the bytes."""
-    made = 0
+def products():
+    """FRAMES small tables of each product, by (product, number)."""
+    return {
+        (name, number): make(np.random.default_rng(number))
+        for name, make in PRODUCTS.items()
+        for number in range(FRAMES)
+    }
+
+
+def damaged_cells(extension):
+    """CELL_VARIANTS files whose table was damaged: product, damage and bytes."""
+    frames = products()
+    keys, made = list(frames), 0
     for seed in range(5 * CELL_VARIANTS):
-        rng = np.random.default_rng(seed)
-        frame = PRODUCTS[list(PRODUCTS)[seed % len(PRODUCTS)]](rng)
-        damage = DAMAGES[(seed // len(PRODUCTS)) % len(DAMAGES)]
+        rng = np.random.default_rng([seed, 1])
+        key, damage = keys[seed % len(keys)], DAMAGES[(seed // len(keys)) % len(DAMAGES)]
         try:
-            content = FORMATS[extension](damage(frame, rng), rng)
+            content = FORMATS[extension](damage(frames[key].copy(), rng), rng)
         except CANNOT_HOLD:
             assert damage not in HARMLESS
             continue
-        yield damage, content
+        yield key, damage, content
         made += 1
         if made == CELL_VARIANTS:
             return
     raise AssertionError(f"only {made} variants of {extension} could be written")
+
+
+def cut(content, rng):
+    return content[: rng.integers(len(content))]
+
+
+def other_bytes(content, rng):
+    changed = bytearray(content)
+    for _ in range(int(rng.integers(1, 20))):
+        changed[int(rng.integers(len(changed)))] = int(rng.integers(256))
+    return bytes(changed)
+
+
+def hole(content, rng):
+    start = int(rng.integers(len(content)))
+    return content[:start] + content[start + int(rng.integers(1, 2000)) :]
+
+
+def twice(content, rng):
+    return content + content
+
+
+def stuffed(content, rng):
+    place = int(rng.integers(len(content)))
+    stuff = [b"\0", b"\xff", b'"', b",", b"\n", b"\xe9", b"\n\n,\n", b"<", b"#"]
+    return content[:place] + stuff[int(rng.integers(len(stuff)))] + content[place:]
+
+
+def utf16(content, rng):
+    return content.decode("utf-8", "replace").encode("utf-16")
+
+
+BYTE_DAMAGES = (cut, other_bytes, hole, stuffed, twice, utf16)
+
+
+def damaged_bytes(extension):
+    """BYTE_VARIANTS files whose bytes were damaged, inside the wrapping every second time."""
+    frames = list(products().values())
+    for seed in range(BYTE_VARIANTS):
+        rng = np.random.default_rng([seed, 2])
+        damage = BYTE_DAMAGES[seed % len(BYTE_DAMAGES)]
+        frame = frames[(seed // len(BYTE_DAMAGES)) % len(frames)]
+        inside = (seed // 2) % 2 and extension in WRAPPED
+        if inside:
+            yield damage, WRAPPED[extension](damage(to_csv(frame, rng), rng))
+        else:
+            yield damage, damage(FORMATS[extension](frame, rng), rng)
