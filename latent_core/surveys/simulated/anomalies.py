@@ -136,7 +136,8 @@ def _gain() -> NDArray[np.float64]:
     """Coefficients (110, W) of a unit of flux at each wavelength, as real stars allow them."""
     matrix, spread = load_operator().calibrate, load_prior().covariance
     noise = _CLOSENESS**2 * np.eye(len(matrix))
-    return np.linalg.solve(matrix @ spread @ matrix.T + noise, matrix @ spread).T
+    gain = np.linalg.solve(matrix @ spread @ matrix.T + noise, matrix @ spread).T
+    return np.asarray(gain, np.float64)
 
 
 def _emission_line(block: Block, out: Block, item: int, rng: Rng) -> Change:
