@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 
 from latent_core.bundle import Folder
+from latent_core.modalities.xp_operator import load_operator
 from latent_core.surveys.simulated import Block, Options, simulate, simulate_rows, write_rows
 from latent_core.surveys.simulated.anomalies import KINDS
-from latent_core.surveys.simulated.spectra import projection
-from latent_core.surveys.simulated.summary import arrays
 from latent_core.truth import TRUTH, load_truth
 
 SEED, ROWS, SHARE = 5, 4000, 0.05
@@ -97,7 +96,7 @@ def test_colours_step_and_lines_stand_where_the_table_says(planted: Block, clean
         np.testing.assert_allclose(-2.5 * np.log10(ratio[:55]), about["bp_step_mag"], rtol=1e-6)
         assert (ratio[55:] == 1).all()
         assert line.strength == pytest.approx(abs(about["bp_step_mag"]))
-    wave, matrix = arrays()["wavelength_nm"], projection()[2]
+    wave, matrix = load_operator().wavelength_nm, load_operator().calibrate
     found = []
     for row, _, about in of_kind(planted, "emission_line"):
         extra = matrix @ (planted.values[row] - clean.values[row])

@@ -116,6 +116,7 @@ def test_a_checkpoint_of_another_survey_is_not_used(
     assert folder.manifest.files == whole.manifest.files
 
 
+@pytest.mark.timeout(60)
 def test_a_killed_worker_is_said_in_a_sentence(tmp_path: Path) -> None:
     def kill(stage: str, done: int, total: int) -> None:
         for worker in multiprocessing.active_children():

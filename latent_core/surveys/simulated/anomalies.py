@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
+from latent_core.modalities.xp_operator import load_operator, load_prior
 from latent_core.products import EpochPhotometry, XpCoefficients
 from latent_core.surveys.simulated.block import Block
-from latent_core.surveys.simulated.spectra import projection
-from latent_core.surveys.simulated.summary import arrays
 from latent_core.truth import Planted, truth_table
 
 Rng = np.random.Generator
@@ -27,6 +28,7 @@ _STREAM = 0x616E6F6D  # keeps these generators apart from those that make blocks
 _FEWEST_POINTS = 10
 _DONORS = 8  # the one that differs most in colour is taken
 _LSF_NM = 5.0  # sigma of a narrow line, as in `spectra`
+_CLOSENESS = 0.003  # how closely coefficients follow a line, of a spectrum of median 1
 _SPIN_ALIAS_PER_D = 4.0  # Gaia turns once in 6 h: the alias that its sampling makes
 _LEAST_DEX = 0.1
 _VISIT_D = 0.3  # both fields of view, and the next turn
@@ -129,14 +131,22 @@ def _colour_mismatch(block: Block, out: Block, item: int, rng: Rng) -> Change:
     return Change(abs(step), "mag", {"bp_step_mag": step})
 
 
+@lru_cache
+def _gain() -> NDArray[np.float64]:
+    """Coefficients (110, W) of a unit of flux at each wavelength, as real stars allow them."""
+    matrix, spread = load_operator().calibrate, load_prior().covariance
+    noise = _CLOSENESS**2 * np.eye(len(matrix))
+    gain = np.linalg.solve(matrix @ spread @ matrix.T + noise, matrix @ spread).T
+    return np.asarray(gain, np.float64)
+
+
 def _emission_line(block: Block, out: Block, item: int, rng: Rng) -> Change:
     """A narrow line where no element has to have one."""
-    wave = arrays()["wavelength_nm"]
-    _, gain, matrix = projection()
+    wave, matrix = load_operator().wavelength_nm, load_operator().calibrate
     centre, width = rng.uniform(450.0, 900.0), rng.uniform(5.0, 30.0)
     shape = np.exp(-0.5 * ((wave - centre) / _LSF_NM) ** 2) / (_LSF_NM * np.sqrt(2.0 * np.pi))
     continuum = max(float(np.interp(centre, wave, matrix @ block.values[item])), 0.0)
-    out.values[item] += gain @ (continuum * width * shape)
+    out.values[item] += _gain() @ (continuum * width * shape)
     return Change(width, "nm equivalent width", {"wavelength_nm": centre})
 
 

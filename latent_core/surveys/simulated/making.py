@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import Connection as Pipe
+from multiprocessing.process import BaseProcess
 
 from latent_core.errors import LatentError
 from latent_core.surveys.simulated.anomalies import SHARE, plant
 from latent_core.surveys.simulated.block import Block, make_block
 from latent_core.surveys.simulated.missing import Xp
-
-_AHEAD = 3  # blocks a worker that may be made before they are written: 3 MB each
 
 
 @dataclass(frozen=True)
@@ -42,36 +40,60 @@ def cores() -> int:
 def make_blocks(seed: int, numbers: Sequence[int], options: Options) -> Iterator[Block]:
     """Make blocks one after another, in the order of `numbers`.
 
-    Raises LatentError where a worker was killed from outside.
+    Worker k of n makes every n-th block, and waits until it is taken: no more than one block a
+    worker is ahead. Raises LatentError where a worker was killed from outside.
     """
     jobs = min(options.jobs, len(numbers))
     if jobs <= 1:
         for number in numbers:
             yield _make(seed, number, options)
         return
-    # spawn: a forked child of a process with threads may hang
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_deaf)
+    workers = [_started(seed, numbers[place::jobs], options) for place in range(jobs)]
     try:
-        yield from _in_order(pool, seed, numbers, options)
-    except BrokenProcessPool as error:
+        for place in range(len(numbers)):
+            yield _received(*workers[place % jobs])
+    finally:
+        for worker, blocks in workers:
+            blocks.close()
+            worker.terminate()
+            worker.join()
+
+
+def _started(seed: int, numbers: Sequence[int], options: Options) -> tuple[BaseProcess, Pipe]:
+    """Start a worker with a pipe of its own.
+
+    A pool shares one pipe among its workers, and waits for ever for the rest of a block whose
+    maker was killed while sending it; a pipe that nobody else holds ends with its worker.
+    """
+    context = get_context("spawn")  # a forked child of a process with threads may hang
+    ours, theirs = context.Pipe(duplex=False)
+    worker = context.Process(target=_work, args=(seed, numbers, options, theirs), daemon=True)
+    worker.start()
+    theirs.close()
+    return worker, ours
+
+
+def _work(seed: int, numbers: Sequence[int], options: Options, blocks: Pipe) -> None:
+    # Ctrl-C is the parent's, which then ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # the parent may go without a word
+    with suppress(BrokenPipeError):
+        for number in numbers:
+            blocks.send(_make(seed, number, options))
+
+
+def _received(worker: BaseProcess, blocks: Pipe) -> Block:
+    try:
+        block: Block = blocks.recv()
+    except (EOFError, OSError) as error:
+        worker.join()
+        if (worker.exitcode or 0) > 0:
+            raise RuntimeError("a worker failed, as it says above") from error
         raise LatentError(
             "a worker was killed from outside, perhaps for want of memory; run it again with "
             "--jobs 1"
         ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _in_order(
-    pool: ProcessPoolExecutor, seed: int, numbers: Sequence[int], options: Options
-) -> Iterator[Block]:
-    waiting: deque[Future[Block]] = deque()
-    for number in numbers:
-        waiting.append(pool.submit(_make, seed, number, options))
-        if len(waiting) >= _AHEAD * options.jobs:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    return block
 
 
 def _make(seed: int, number: int, options: Options) -> Block:
@@ -80,8 +102,3 @@ def _make(seed: int, number: int, options: Options) -> Block:
     # one thread: products of matrices may differ in the last bit with the number of threads
     with threadpool_limits(1, "blas"):
         return plant(make_block(seed, number, options.xp), seed, options.anomalies)
-
-
-def _deaf() -> None:
-    """Leave Ctrl-C to the parent, which then ends the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
