@@ -92,6 +92,7 @@ class LocalArchive:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize, disable_nagle_algorithm = 1 << 20, True  # one packet an answer, not three
     archive: LocalArchive
 
     def log_message(self, *_: object) -> None:
@@ -192,12 +193,16 @@ class _Handler(BaseHTTPRequestHandler):
             _, content, _ = self._content(self._route(path), path, form)
         if fault == "cut gzip":
             return self._send(200, gzip.compress(content)[:-20])
-        if fault == "cut zip":
+        if fault == "cut encoding":
+            packed = gzip.compress(content)[:-200]
+            return self._send(200, packed, {"Content-Encoding": "gzip"})
+        if fault == "damaged":
             return self._send(200, content[: len(content) // 2])
         if fault == "time-out":
             time.sleep(1.5)
         else:
             assert fault == "cut connection", fault
+            content = content or b"nothing"
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -80,7 +80,7 @@ class LocalCatalog:
         try:
             frame = pd.read_sql_query(sql, self.base)
         except (sqlite3.Error, pd.errors.DatabaseError) as error:
-            raise Refused(str(error).rsplit(": ", 1)[-1]) from error
+            raise Refused(str(error).rsplit("': ", 1)[-1]) from error
         columns = {
             name: (frame[name] == "t").to_numpy()
             if name.startswith("has_")
