@@ -24,6 +24,8 @@ class Client:
     server: LocalArchive
     per_batch: int = 15
     per_upload: int = 25
+    read_s: float = 60.0
+    tries: int = 5
     pauses: list[float] = field(default_factory=list)
 
     @property
@@ -36,10 +38,9 @@ class Client:
             row_limit=self.server.row_limit,
         )
 
-    def services(self, **patience: Any) -> Services:
-        patience = {"sleep": self.pauses.append, "tries": 5, **patience}
-        connection = Connection(Patience(**patience), timeouts=(0.5, 0.5))
-        return Services(self.archive, connection)
+    def services(self) -> Services:
+        patience = Patience(tries=self.tries, sleep=self.pauses.append)
+        return Services(self.archive, Connection(patience, timeouts=(20.0, self.read_s)))
 
     def request(self, ids: Any = None, query: str | None = None, **more: Any) -> Request:
         if ids is None and query is None:

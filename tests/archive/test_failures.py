@@ -28,6 +28,8 @@ def test_a_passing_failure_leaves_no_trace(
     calm = Folder.open(tmp_path / "calm.survey").manifest
     client.pauses.clear()
     client.server.fail(route, fault, fault)
+    if fault == "time-out":  # short, and patient with a slow machine
+        client.read_s, client.tries = 0.5, 50
     assert client.fetch(tmp_path / "stormy.survey", request).complete
     assert not client.server.faults[route]
     stormy = Folder.open(tmp_path / "stormy.survey").manifest
@@ -35,12 +37,13 @@ def test_a_passing_failure_leaves_no_trace(
     assert {n: r for n, r in stormy.files.items() if n != "fetch.txt"} == same
     assert stormy.stages["fetch"] == calm.stages["fetch"]
     waited = [pause for pause in client.pauses if pause != 1.0]  # the polls of a job
-    assert len(waited) >= 2
+    # a job that cannot be read is submitted anew, which meets the second fault in another way
+    assert len(waited) >= (1 if fault == "damaged" else 2)
     if fault.startswith("429"):
         assert waited[:2] == [7.0, 7.0]
     else:
         assert 0.75 <= waited[0] <= 1.25
-        assert 1.5 <= waited[1] <= 2.5
+        assert all(1.5 <= pause <= 2.5 for pause in waited[1:2])
 
 
 def test_an_archive_that_is_down_keeps_what_came(client: Client, tmp_path: Path) -> None:
