@@ -12,7 +12,6 @@ import gzip
 import io
 import sys
 import threading
-import time
 import zipfile
 from collections import deque
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
-from local_catalog import LocalCatalog, Refused, ids_of_upload, votable
+from local_catalog import LocalCatalog, Refused, catalog_of, ids_of_upload, votable
 
 JOB = """<?xml version="1.0" encoding="UTF-8"?>
 <uws:job xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0" xmlns:xlink="http://www.w3.org/1999/xlink"
@@ -53,6 +52,7 @@ class LocalArchive:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.order = np.random.default_rng(0)  # rows come in another order every time
         self.lock = threading.Lock()
+        self.closing = threading.Event()  # ends the requests that are left without an answer
 
     def fail(self, route: str, *faults: str) -> None:
         """Let the next requests of a route (submit, job, result, data) fail, one fault each."""
@@ -92,6 +92,7 @@ class LocalArchive:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize, disable_nagle_algorithm = 1 << 20, True  # one packet an answer, not three
     archive: LocalArchive
 
     def log_message(self, *_: object) -> None:
@@ -140,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
         archive = self.archive
         if route == "login":
             ok = form.get("password") == PASSWORD
-            return 200, b"", {"Set-Cookie": f"JSESSIONID={path[1:4]}; Path=/"} if ok else {}
+            return 200, b"", {"Set-Cookie": f"JSESSIONID=1; Path={path[:11]}"} if ok else {}
         if route == "data":
             if form["ID"].count(",") >= 5000:
                 return 400, b"more than 5000 ids", {}
@@ -192,12 +193,16 @@ class _Handler(BaseHTTPRequestHandler):
             _, content, _ = self._content(self._route(path), path, form)
         if fault == "cut gzip":
             return self._send(200, gzip.compress(content)[:-20])
-        if fault == "cut zip":
+        if fault == "cut encoding":
+            packed = gzip.compress(content)[:-200]
+            return self._send(200, packed, {"Content-Encoding": "gzip"})
+        if fault == "damaged":
             return self._send(200, content[: len(content) // 2])
         if fault == "time-out":
-            time.sleep(1.5)
+            self.archive.closing.wait(60)
         else:
             assert fault == "cut connection", fault
+            content = content or b"nothing"
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -219,7 +224,7 @@ def _multipart(kind: str, body: bytes) -> dict[str, Any]:
 @contextmanager
 def local_archive(sources: int = 60, seed: int = 1) -> Iterator[LocalArchive]:
     """Serve an archive of `sources` simulated stars on a free port of 127.0.0.1."""
-    archive = LocalArchive(LocalCatalog(sources, seed))
+    archive = LocalArchive(catalog_of(sources, seed))
     handler = type("Handler", (_Handler,), {"archive": archive})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
@@ -229,6 +234,7 @@ def local_archive(sources: int = 60, seed: int = 1) -> Iterator[LocalArchive]:
     try:
         yield archive
     finally:
+        archive.closing.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -6,6 +6,8 @@ import io
 import math
 import re
 import sqlite3
+import threading
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,7 @@ class LocalCatalog:
         self.has_xp = block.has_xp[:sources]
         self.has_curve = block.counts[:sources] > 0
         self.block, self.starts = block, starts
+        self.lock = threading.Lock()
         self.base = sqlite3.connect(":memory:", check_same_thread=False)
         for name in (SCHEMA, "tap_upload"):
             self.base.execute(f"ATTACH ':memory:' AS {name}")
@@ -69,6 +72,17 @@ class LocalCatalog:
 
     def query(self, adql: str, ids: list[int] | None, limit: int) -> tuple[Table, bool]:
         """Run ADQL; returns at most `limit` rows, and whether these are all."""
+        with self.lock:
+            frame = self._rows(adql, ids)
+        columns = {
+            name: (frame[name] == "t").to_numpy()
+            if name.startswith("has_")
+            else _plain(frame[name])
+            for name in frame
+        }
+        return Table(columns)[:limit], len(frame) <= limit
+
+    def _rows(self, adql: str, ids: list[int] | None) -> pd.DataFrame:
         self.base.execute("DROP TABLE IF EXISTS tap_upload.ids")
         if ids is not None:
             self.base.execute("CREATE TABLE tap_upload.ids (source_id INTEGER)")
@@ -78,16 +92,9 @@ class LocalCatalog:
         top = TOP.search(adql)
         sql = TOP.sub("SELECT", adql) + (f" LIMIT {top.group(1)}" if top else "")
         try:
-            frame = pd.read_sql_query(sql, self.base)
+            return pd.read_sql_query(sql, self.base)
         except (sqlite3.Error, pd.errors.DatabaseError) as error:
-            raise Refused(str(error).rsplit(": ", 1)[-1]) from error
-        columns = {
-            name: (frame[name] == "t").to_numpy()
-            if name.startswith("has_")
-            else _plain(frame[name])
-            for name in frame
-        }
-        return Table(columns)[:limit], len(frame) <= limit
+            raise Refused(str(error).rsplit("': ", 1)[-1]) from error
 
     def product(self, retrieval_type: str, ids: list[int]) -> Table | None:
         """Return the RAW rows of a product, None where none of the ids has it."""
@@ -130,6 +137,12 @@ class LocalCatalog:
             column[:] = [np.ma.array(c, mask=np.zeros(len(c), bool)) for c in cells]
             table[name] = column
         return table
+
+
+@lru_cache(maxsize=4)
+def catalog_of(sources: int, seed: int) -> LocalCatalog:
+    """Make a catalog once for all tests of a process."""
+    return LocalCatalog(sources, seed)
 
 
 def _plain(values: pd.Series) -> np.ndarray:

@@ -123,6 +123,8 @@ def _login(file: Path | None) -> tuple[str, str] | None:
     """Return name and password from a file or the environment, None where neither has them."""
     if file is None:
         name, password = os.environ.get("GAIA_USER"), os.environ.get("GAIA_PASSWORD")
+        if bool(name) != bool(password):
+            raise InputError("only one of GAIA_USER and GAIA_PASSWORD is set", remedy="set both")
         return (name, password) if name and password else None
     try:
         lines = file.read_text(encoding="utf-8").split("\n")

@@ -48,7 +48,7 @@ def cone_query(
 
     Raises InputError for angles that are no position or no radius.
     """
-    ra, dec = centre
+    ra, dec, radius = float(centre[0]), float(centre[1]), float(radius)
     if not (all(map(math.isfinite, (ra, dec, radius))) and 0 <= ra < 360 and -90 <= dec <= 90):
         raise InputError(f"cone {ra},{dec},{radius}: ra is 0..360, dec is -90..90, in degrees")
     if not 0 < radius <= 90:

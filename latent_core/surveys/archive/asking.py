@@ -99,7 +99,9 @@ def _plain_list(file: Path) -> NDArray[np.int64] | None:
         raise InputError(f"cannot be read ({error.strerror or error})", file=file) from error
     rows = [(row, line.strip()) for row, line in enumerate(lines, start=1)]
     rows = [(row, line) for row, line in rows if line and not line.startswith("#")]
-    if not rows or not rows[0][1].split()[-1].isdigit() or "," in rows[0][1]:
+    if not rows:
+        return np.empty(0, np.int64)
+    if not rows[0][1].split()[-1].isdigit() or "," in rows[0][1]:
         return None
     return np.array([_id_of(line, file, row) for row, line in rows], np.int64)
 

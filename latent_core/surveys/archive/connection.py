@@ -136,9 +136,9 @@ class Connection(requests.Session):
         parts = urlsplit(url)
         if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost"):
             raise InputError(f"{url} is not https: a password would be readable on its way")
-        before = len(self.cookies)
-        self.post(url, data={"username": name, "password": password})
-        if len(self.cookies) == before:
+        response = self.post(url, data={"username": name, "password": password})
+        # the archive answers a wrong password without an error, but then gives no session
+        if not any(answer.cookies for answer in (*response.history, response)):
             raise InputError(
                 f"the archive did not log {name!r} in", remedy="check name and password"
             )

@@ -61,14 +61,14 @@ def fetch(
         return done
     refuse_existing(out, overwrite=overwrite)
     with Work.opened(work_folder(out), identity) as work:
-        job = _Fetch(request, services, work, tell)
-        job.collect()
-        if job.failures and not incomplete:
-            raise IncompleteError(
-                f"{len(job.failures)} batches did not come ({job.failures[0]}); the others are "
-                f"kept in {work.path}: give the same command again, or add --incomplete to make "
-                "the survey without them"
-            )
+        job = _Fetch(request, services, work, tell, incomplete)
+        try:
+            job.collect()
+        except IncompleteError as error:
+            raise IncompleteError(f"{error}; what came so far is kept in {work.path}") from error
+        except InputError:
+            work.remove_if_bare()  # the user will put the query right
+            raise
         report = _write_survey(job, out)
         work.remove()
     return report
@@ -80,14 +80,14 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 def _finished(out: Path, identity: dict[str, Any]) -> FetchReport | None:
     """Return the report of a survey that was moved into place just before a kill."""
-    work = work_folder(out)
-    if not (work.is_dir() and (out / MANIFEST).is_file()):
+    work = Work(work_folder(out))
+    if not (work.path.is_dir() and (out / MANIFEST).is_file()):
         return None
-    folder = Folder.open(out, "survey")
+    folder = Folder.open(out)
     stage = folder.stage(STAGE)
-    if stage is None or stage["request"] != identity:
+    if stage is None or stage["request"] != identity or not work.is_placed(folder.version):
         return None
-    shutil.rmtree(work)
+    work.remove()
     text = folder.file(REPORT).read_text(encoding="utf-8")
     return FetchReport(out, text, bool(stage["complete"]))
 
@@ -100,9 +100,12 @@ class _Fetch:
     services: Services
     work: Work
     tell: Progress
+    incomplete: bool = False
+    down: bool = False
     missing: Missing = field(default_factory=Missing)
     failures: list[str] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
+    chunks: list[str] = field(default_factory=list)
+    batches: list[str] = field(default_factory=list)
     received: dict[str, int] = field(default_factory=dict)
     ids: Ids = field(default_factory=lambda: np.empty(0, np.int64))
 
@@ -112,9 +115,14 @@ class _Fetch:
         flags = self._catalog()
         for name in self.request.products:
             self._product(name, flags)
+        if self.failures and not self.incomplete:
+            raise IncompleteError(
+                f"{len(self.failures)} batches did not come ({self.failures[0]}); give the same "
+                "command again, or add --incomplete to make the survey without them"
+            )
 
     def _selection(self) -> Ids:
-        """Return the ids asked for; the rows of free ADQL are kept as a catalog table."""
+        """Return the ids asked for; other columns of free ADQL join the catalog's."""
         if self.request.ids is not None:
             return self.request.ids
         if self.request.query is None:
@@ -125,11 +133,8 @@ class _Fetch:
             if not len(rows):
                 raise InputError("the query selects no source", remedy="widen it")
             self.work.keep("selection", rows, {})
-        rows = self.work.rows("selection")
-        if len(rows.columns) > 1:
-            self.files.append(self.work.file("selection"))
         self.tell("select", 1, 1)
-        return rows[SOURCE_ID].to_numpy(np.int64)
+        return self.work.rows("selection", [SOURCE_ID])[SOURCE_ID].to_numpy(np.int64)
 
     def _catalog(self) -> pd.DataFrame:
         """Fetch catalog columns in chunks; returns source_id and the flags of the products."""
@@ -140,6 +145,7 @@ class _Fetch:
         for name, ids, number, total in _chunks("catalog", self.ids, archive.ids_per_upload):
             self.tell("catalog", number, total)
             self._part(name, ids, lambda few: self.services.query(query, few.tolist()))
+            self.chunks.append(name)
             found.append(self.work.rows(name, [SOURCE_ID, *flags]))
         self.tell("catalog", len(found), len(found))
         known = pd.concat(found, ignore_index=True)
@@ -158,17 +164,26 @@ class _Fetch:
         for part, few, number, total in _chunks(name, np.sort(ids[has]), archive.ids_per_batch):
             self.tell(name, number, total)
             try:
-                rows = self._part(part, few, lambda asked: self.services.product(name, asked))
+                rows = self._part(part, few, lambda asked: self._ask(name, asked))
                 in_a_row, self.received[name] = 0, self.received[name] + rows
+                self.batches += [part] if rows else []
             except IncompleteError as error:
                 in_a_row += 1
-                self.failures.append(f"{part}: {error}")
-                self.missing.add(few, name, "the archive did not answer")
-                if in_a_row == FAILURES_IN_A_ROW:
-                    raise IncompleteError(
-                        f"{error}; what came so far is kept in {self.work.path}"
-                    ) from error
+                self._fail(part, few, error, give_up=in_a_row == FAILURES_IN_A_ROW)
             self.tell(name, number + 1, total)
+
+    def _ask(self, name: str, ids: Ids) -> pd.DataFrame:
+        if self.down:
+            raise IncompleteError("not asked, as the archive does not answer")
+        return self.services.product(name, ids)
+
+    def _fail(self, part: str, ids: Ids, error: IncompleteError, *, give_up: bool) -> None:
+        """List a batch that did not come; a few in a row mean that the archive is down."""
+        self.failures.append(f"{part}: {error}")
+        self.missing.add(ids, part.rsplit("-", 1)[0], "the archive did not answer")
+        if give_up and not self.incomplete:
+            raise error
+        self.down = self.down or give_up
 
     def _part(self, name: str, ids: Ids, ask: Callable[[Ids], pd.DataFrame]) -> int:
         """Fetch one part unless it is kept; returns its rows and lists the ids it lacks."""
@@ -176,12 +191,30 @@ class _Fetch:
         if note is None:
             rows, absent = _ask_until_whole(ids, ask)
             note = self.work.keep(name, rows, {"missing": absent.tolist()})
-        if note["rows"]:
-            self.files.append(self.work.file(name))
         lacking = np.array(note["missing"], np.int64)
         reason = f"the archive did not send it, asked {ROUNDS} times"
         self.missing.add(lacking, name.rsplit("-", 1)[0], reason)
         return int(note["rows"])
+
+    def files(self) -> list[Path]:
+        """Return the files of the survey: the batches, and catalog rows of what they hold."""
+        ids = [self.work.rows(name, [SOURCE_ID])[SOURCE_ID] for name in self.batches]
+        received = pd.concat(ids, ignore_index=True).unique()
+        names = list(self.batches)
+        for number, chunk in enumerate(self.chunks):
+            rows = self._with_selected_columns(self.work.rows(chunk))
+            rows = rows[rows[SOURCE_ID].isin(received)].reset_index(drop=True)
+            if len(rows):
+                names.append(f"sources-{number:05d}")
+                self.work.keep(names[-1], rows, {})
+        return [self.work.file(name) for name in names]
+
+    def _with_selected_columns(self, rows: pd.DataFrame) -> pd.DataFrame:
+        if self.request.ids is not None:
+            return rows
+        selected = self.work.rows("selection")
+        known = [name for name in selected if name in rows and name != SOURCE_ID]
+        return rows.merge(selected.drop(columns=known), on=SOURCE_ID, how="left")
 
 
 def _chunks(name: str, ids: Ids, size: int) -> Iterator[tuple[str, Ids, int, int]]:
@@ -213,12 +246,11 @@ def _write_survey(job: _Fetch, out: Path) -> FetchReport:
         )
     place = job.work.path / "survey"
     shutil.rmtree(place, ignore_errors=True)
-    taken = replace(
-        ingest(job.files, place, name=out.stem, progress=job.tell), path=Path(out.name)
-    )
+    taken = ingest(job.files(), place, name=out.stem, progress=job.tell)
+    taken = replace(taken, path=Path(out.name))  # not where it lay while it was made
     folder = Folder.open(place, "survey")
     complete = job.missing.is_empty_of_held
-    text = job.missing.report(job.request, len(job.ids), job.received, taken.text())
+    text = job.missing.report(job.request.archive.url, len(job.ids), job.received, taken.text())
     provenance = {
         "request": job.request.identity(),
         "adql": job.request.queries(),
@@ -230,6 +262,7 @@ def _write_survey(job: _Fetch, out: Path) -> FetchReport:
     with write_stage(folder, STAGE, provenance) as writer:
         _write_missing(writer, job.missing)
         writer.save_text(REPORT, text)
+    job.work.mark_placed(folder.version)
     with disk_errors(out):
         replace_folder(place, out)
     return FetchReport(out, text, complete)

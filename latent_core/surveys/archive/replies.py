@@ -23,6 +23,7 @@ from latent_core.surveys.archive.connection import PassingError, plain_words, re
 _GZIP, _ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
 _STATUS = re.compile(rb"""<INFO[^>]*name=["']QUERY_STATUS["'][^>]*>""", re.IGNORECASE)
 _VALUE = re.compile(rb"""value=["'](\w+)["']""")
+_START = re.compile(rb"<(?:\w+:)?VOTABLE")
 _END = re.compile(rb"</(?:\w+:)?VOTABLE>\s*$")
 
 
@@ -73,8 +74,10 @@ def _gunzip(content: bytes) -> bytes:
 
 def _check_whole(part: bytes) -> None:
     refuse_web_page(part)
-    if b"<VOTABLE" not in part[:4096].upper():
-        return
+    if not _START.search(part[:4096]):
+        raise PassingError(
+            f"no VOTable came but: {plain_words(part[:400].decode('utf-8', 'replace'))}"
+        )
     if not _END.search(part[-200:]):
         raise PassingError("a cut VOTable came")
     for info in _STATUS.finditer(part):
@@ -108,8 +111,9 @@ def _with_id(frame: pd.DataFrame, aliases: tuple[str, ...]) -> pd.DataFrame:
     known = [alias.lower() for alias in aliases]
     column = next((name for name in known if name in frame), None)
     if column is None:
+        found = ", ".join(map(str, frame))[:200]
         raise InputError(
-            f"the archive's rows have no source_id (columns: {', '.join(map(str, list(frame)[:12]))})",
+            f"the archive's rows have no source_id (columns: {found})",
             remedy="select source_id in the query",
         )
     ids = source_ids(frame[column], file="the archive's answer", unique=False)
@@ -129,13 +133,13 @@ def storable(rows: pd.DataFrame) -> pd.DataFrame:
     Lists with masked values come as floats with NaN, those without keep their own type; a
     VOTable's list of one value comes without a dimension.
     """
-    changed = {}
+    changed: dict[str, pd.Series] = {}
     for name in rows.select_dtypes(object):
         cells = [cell for cell in rows[name] if isinstance(cell, np.ndarray)]
         if cells:
             dtype = np.result_type(*{cell.dtype for cell in cells})
             lists = [None if cell is None else np.atleast_1d(cell) for cell in rows[name]]
-            changed[name] = pd.Series(
+            changed[str(name)] = pd.Series(
                 [None if cell is None else cell.astype(dtype) for cell in lists], dtype=object
             )
-    return rows.assign(**changed)
+    return rows.assign(**changed) if changed else rows

@@ -11,8 +11,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from latent_core.catalog import SOURCE_ID
-from latent_core.surveys.archive.adql import catalog_query
-from latent_core.surveys.archive.asking import Request
 
 MISSING = "missing.parquet"
 REPORT = "fetch.txt"
@@ -71,21 +69,17 @@ class Missing:
         """Return one line: how many sources lack what, and why."""
         return "; ".join(f"{count:,} x {what}" for what, count in self.counts().items())
 
-    def report(self, request: Request, asked: int, received: Mapping[str, int], taken: str) -> str:
+    def report(self, url: str, asked: int, received: Mapping[str, int], taken: str) -> str:
         """Return the lines that the command prints and the survey keeps."""
-        lines = [
-            f"{asked:,} sources asked of {request.archive.url}; received "
-            + ", ".join(f"{name} of {count:,}" for name, count in received.items()),
-            taken,
-        ]
+        came = ", ".join(f"{name} of {count:,}" for name, count in received.items())
+        lines = [f"asked {url} for {asked:,} sources; received {came}", taken]
         frame = self.frame()
         for what, count in self.counts().items():
             product, reason = what.split(": ", 1)
             ids = frame[(frame["product"] == product) & (frame["reason"] == reason)][SOURCE_ID]
             named = ", ".join(str(value) for value in ids[:_NAMED])
-            more = f" and {count - _NAMED:,} more in {MISSING}" if count > _NAMED else ""
-            lines.append(f"missing {product} of {count:,} sources, {reason}: {named}{more}")
-        if request.query:
-            lines.append(f"sources: {request.query}")
-        lines.append(f"columns: {catalog_query(request.archive)}")
+            more = f" and {count - _NAMED:,} more" if count > _NAMED else ""
+            lines.append(f"missing {product} of {count:,}, {reason}: {named}{more}")
+        if len(frame):
+            lines.append(f"{MISSING} lists all that is missing")
         return "\n".join(lines) + "\n"

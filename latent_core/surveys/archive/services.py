@@ -14,7 +14,7 @@ from latent_core.catalog import SOURCE_ID
 from latent_core.errors import IncompleteError, InputError
 from latent_core.release import Archive
 from latent_core.surveys.archive.adql import UPLOADED, checked_id
-from latent_core.surveys.archive.connection import Connection, plain_words
+from latent_core.surveys.archive.connection import Connection, PassingError, plain_words
 from latent_core.surveys.archive.replies import OverflowedError, one_row_a_source, rows_of
 
 FINISHED = frozenset({"COMPLETED", "ERROR", "ABORTED"})
@@ -46,7 +46,9 @@ class Services:
         (they would be a part of the answer only); IncompleteError where it does not answer.
         """
         limit = self.archive.row_limit
-        url = self._finished_job(adql, ids)
+        url = self.connection.patience.insist(
+            lambda: self._finished_job(adql, ids), "the archive's query"
+        )
         try:
             rows = self.connection.take("GET", url, lambda content: rows_of(content, self.aliases))
         except OverflowedError:
@@ -78,6 +80,8 @@ class Services:
                 job.raise_if_error()
             except (DALQueryError, DALServiceError) as error:
                 raise InputError(f"the archive refuses: {plain_words(str(error))}") from error
+            except ValueError as error:  # of the XML parser: a new job is cheap
+                raise PassingError("a job description came that cannot be read") from error
             if job.result_uri is None:
                 raise IncompleteError("the archive's job ended without a result; try again later")
             return str(job.result_uri)

@@ -20,7 +20,7 @@ from latent_core.bundle import disk_errors, sha256_of
 from latent_core.errors import FolderError
 from latent_core.surveys.archive.replies import storable
 
-REQUEST = "request.json"
+REQUEST, PLACED, LOCK = "request.json", "placed", "lock"
 
 
 def work_folder(out: Path) -> Path:
@@ -49,7 +49,7 @@ class Work:
         text = json.dumps(request, indent=1, sort_keys=True) + "\n"
         file = self.path / REQUEST
         if not file.exists():
-            if any(entry.name != "lock" for entry in self.path.iterdir()):
+            if any(entry.name != LOCK for entry in self.path.iterdir()):
                 raise FolderError(f"{self.path} was not written by gaia-latent fetch; move it")
             _write(file, text.encode())
         elif file.read_text(encoding="utf-8") != text:
@@ -88,14 +88,31 @@ class Work:
         """Read a part, or some of its columns."""
         return pd.read_parquet(self.file(name), columns=columns)
 
+    def mark_placed(self, version: str) -> None:
+        """Say that the survey of this version is being moved to its place."""
+        _write(self.path / PLACED, version.encode())
+
+    def is_placed(self, version: str) -> bool:
+        """Tell whether the work ended with a survey of this version; only its removal is left."""
+        mark = self.path / PLACED
+        if mark.is_file():
+            return mark.read_text(encoding="utf-8") == version
+        return not any(self.path.iterdir())
+
+    def remove_if_bare(self) -> None:
+        """Remove the folder where no part was kept yet."""
+        if not any(self.path.glob("*.parquet")):
+            self.remove()
+
     def remove(self) -> None:
-        """Remove the folder, the request last: a kill in between leaves one that goes on."""
+        """Remove the folder, the mark last: a kill in between leaves one that is known as done."""
         for entry in sorted(self.path.iterdir()):
             if entry.is_dir():
                 shutil.rmtree(entry)
-            elif entry.name != REQUEST:
+            elif entry.name != PLACED:
                 entry.unlink()
-        shutil.rmtree(self.path)
+        (self.path / PLACED).unlink(missing_ok=True)
+        self.path.rmdir()
 
 
 def _difference(file: Path, request: Mapping[str, Any]) -> str:
@@ -127,7 +144,7 @@ def _locked(path: Path) -> Iterator[None]:
     except ImportError:  # no such locks on Windows
         yield
         return
-    with (path / "lock").open("w") as stream:
+    with (path / LOCK).open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
