@@ -67,6 +67,32 @@ def healpix(ra_deg: Floats, dec_deg: Floats, order: int = _ORDER) -> NDArray[np.
     return np.asarray(face * side**2 + (_spread(x) | (_spread(y) << 1)), np.int64)
 
 
+def healpix_centre(pixel: NDArray[np.int64], order: int = _ORDER) -> tuple[Floats, Floats]:
+    """RA and Dec in degrees, (N,) each, of nested HEALPix numbers; the inverse of `healpix`."""
+    side = 1 << order
+    face, inside = pixel >> (2 * order), pixel & (side * side - 1)
+    x, y = _gather(inside), _gather(inside >> 1)
+    band, column = face // 4, face % 4
+    # ring number from the north pole, and how many pixels a quarter of that ring has
+    ring = (band + 2) * side - x - y - 1
+    polar = (ring < side) | (ring > 3 * side)
+    quarter = np.where(polar, np.minimum(ring, 4 * side - ring), side)
+    cap = 1.0 - quarter.astype(float) ** 2 / (3.0 * side**2)
+    z = np.where(polar, np.where(ring < side, cap, -cap), (2 * side - ring) * 2.0 / (3.0 * side))
+    # longitude in quarter turns: faces of the middle band begin an eighth earlier
+    turn = column + np.where(band == 1, 0.0, 0.5) + (x - y) / (2.0 * quarter)
+    return turn % 4.0 * 90.0, np.degrees(np.arcsin(z))
+
+
+def _gather(bits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Keep every second bit of numbers below 2^32 and close the gaps."""
+    bits = bits & 0x55555555
+    bits = (bits | (bits >> 1)) & 0x33333333
+    bits = (bits | (bits >> 2)) & 0x0F0F0F0F
+    bits = (bits | (bits >> 4)) & 0x00FF00FF
+    return (bits | (bits >> 8)) & 0xFFFF
+
+
 def _spread(bits: NDArray[np.int64]) -> NDArray[np.int64]:
     """Put a zero bit between the bits of numbers below 2^16."""
     bits = (bits | (bits << 8)) & 0x00FF00FF
