@@ -2,8 +2,8 @@
 
     python data/make_variability_summary.py ../shared/data
 
-writes `variability_summary.json`: gaps of the cadence, transit errors. Only quantiles, means and
-covariances of at least 20 stars leave the tables: no row of them enters the project.
+writes `variability_summary.json`: populations, shapes, gaps of the cadence, noise. Only quantiles,
+means and covariances of at least 20 stars leave the tables: no row of them enters the project.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from variability_populations import eclipses, populations
 
 from latent_core.surveys.simulated.scanning_law import (
     REVOLUTION_D,
@@ -80,20 +81,73 @@ def cadence(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def transit_errors(shared: Path) -> dict[str, Any]:
-    """Quantiles of log10 G transit error [mag] in bins of G."""
+    """Quantiles of log10 G transit error [mag] in bins of G, and how alike a source's are.
+
+    `alike` is the share of the variance that is between sources. Failed transits (see `noise`)
+    are left out.
+    """
     rows = pd.read_parquet(shared / "epoch_photometry_real.parquet")
     rows = rows[(rows.band == "G") & (rows.mag_error > 0)]
     rows = rows[(rows.data_release == "DR3") | (rows.mag > 18.25)]
+    rows = rows.assign(log_error=np.log10(rows.mag_error))
+    usual = rows.groupby("source_id").log_error.transform("median")
+    rows = rows[rows.log_error < usual + 1.0]
     edges = [7.5, 8.5, 9.5, 10.5, 11.5, 12.5, 13.5, 14.5, 15.5, 16.5, 17.5, 18.25, 19, 20, 21]
     probabilities = [0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.998]
-    bins = np.digitize(rows.mag, edges)
-    kept = [i for i in range(1, len(edges)) if (bins == i).sum() >= 200]
-    logs = np.log10(rows.mag_error.to_numpy(float))
+    bins = pd.cut(rows.mag, edges)
+    groups = [group for _, group in rows.groupby(bins, observed=True) if len(group) >= 200]
     return {
-        "g": [float(np.median(rows.mag[bins == i])) for i in kept],
+        "g": [round(float(group.mag.median()), 3) for group in groups],
         "p": probabilities,
-        "log_error": [np.quantile(logs[bins == i], probabilities).round(4).tolist() for i in kept],
-        "n": [int((bins == i).sum()) for i in kept],
+        "log_error": [np.quantile(g.log_error, probabilities).round(4).tolist() for g in groups],
+        "alike": [_alike(group) for group in groups],
+        "n": [len(group) for group in groups],
+    }
+
+
+def _alike(group: pd.DataFrame) -> float:
+    """Share of the robust variance of the log error that lies between sources."""
+    own = group.groupby("source_id").log_error.transform("median")
+    inner = np.median(np.abs(group.log_error - own))
+    outer = np.median(np.abs(group.log_error - group.log_error.median()))
+    return round(float(np.clip(1.0 - (inner / outer) ** 2, 0.0, 0.9)), 3)
+
+
+def noise(rows: pd.DataFrame) -> dict[str, Any]:
+    """How far transits of one night differ, compared with their formal errors.
+
+    Long-period variables do not change within the half day that their neighbouring transits span.
+    `floor` and `factor` give the scatter as hypot(floor, factor x error); of `failed` transits
+    (more than ten times the usual error) one knows size of shift and error, log10 mag.
+    """
+    rows = rows[(rows.best_class_name == "LPV") & (rows.mag_error > 0)]
+    usual = rows.groupby("owner").mag_error.transform("median")
+    night = ((rows.groupby("owner").time.diff() > 0.4) | (rows.owner.diff() != 0)).cumsum()
+    several = night.groupby(night).transform("size")
+    off = rows.mag - rows.groupby(night).mag.transform("median")
+    # the median of n points keeps a share of each: a scatter of sqrt(1 - 1/n) remains, about
+    off, usual, error = (
+        x[several >= 3] for x in (off / np.sqrt(1 - 1 / several), usual, rows.mag_error)
+    )
+    fine, failed = error < 4 * usual, error > 10 * usual
+    bins = pd.qcut(error[fine], 12)
+    scatter = 1.4826 * off[fine].abs().groupby(bins, observed=True).median()
+    formal = error[fine].groupby(bins, observed=True).median()
+    design = np.column_stack([np.ones(len(formal)), formal.to_numpy() ** 2])
+    floor, factor = np.linalg.lstsq(
+        design / scatter.to_numpy()[:, None] ** 2, np.ones(len(formal)), rcond=None
+    )[0]
+    shift = np.log10(off[failed].abs().clip(lower=0.01))
+    return {
+        "n": len(off),
+        "floor": round(float(np.sqrt(max(floor, 0.0))), 5),
+        "factor": round(float(np.sqrt(factor)), 3),
+        "n_failed": int(failed.sum()),
+        "failed": round(float(failed.mean()), 4),
+        "failed_log_shift": round(float(shift.median()), 3),
+        "failed_log_shift_sd": round(float(1.4826 * (shift - shift.median()).abs().median()), 3),
+        "failed_faint": round(float((off[failed] > 0).mean()), 3),
+        "failed_log_error": round(float((np.log10(error[failed]) - shift).median()), 3),
     }
 
 
@@ -105,10 +159,19 @@ def main(shared: Path) -> None:
             "what": "summary figures of real Gaia DR3/DR2 rows (ESA/Gaia/DPAC); no rows",
             "cadence": "G transits of 1,979 sources against the scanning law at their positions",
             "transit_errors": "epoch photometry, DR3 below G 18.25, DR2 above",
+            "noise": "G transits of 403 long-period variables",
+            "populations": "literature classes: labels, frequencies, amplitudes, scatter, G of "
+            "the released table of Huijse et al. 2025 (A&A 701, A150); RR, DCEP, DSCT, LPV, ECL: "
+            "archive rows with G < 17.65 (vari_rrlyrae, vari_cepheid, vari_summary and others); "
+            "colours of T2CEP and GDOR: vari_classifier_result",
+            "eclipses": "vari_eclipsing_binary models of 2,106 sources",
             "made_by": "data/make_variability_summary.py",
         },
         "cadence": cadence(rows),
         "transit_errors": transit_errors(shared),
+        "noise": noise(rows),
+        "populations": populations(shared),
+        "eclipses": eclipses(shared),
     }
     text = json.dumps(summary, indent=None, separators=(",", ":"), allow_nan=False)
     (HERE / "variability_summary.json").write_text(text + "\n", encoding="utf-8")
