@@ -93,7 +93,7 @@ def modes(time: Floats, stars: Stars, rng: Rng) -> Floats:
     """One pulsation mode, skewed where it is large (HADS), and as many more as scatter is left."""
     n, amplitude = len(stars), _amplitude(stars)
     x = _angle(time, stars, rng)
-    skew = np.clip(2.5 * amplitude, 0.02, 0.4)
+    skew = np.clip(2.5 * amplitude, 0.05, 0.4)
     total = amplitude * (np.cos(x) + skew * np.cos(2 * x + 4.0))
     part = rng.dirichlet((1.0, 1.0, 1.0), n)
     for mode in range(3):
@@ -149,9 +149,9 @@ def semiregular(time: Floats, stars: Stars, rng: Rng) -> Floats:
     slow = _TURN * (time / rng.uniform(300, 1200, (n, 1)) + rng.random((n, 1)))
     total = total + rng.uniform(0, 0.5, (n, 1)) * np.cos(slow) + 0.3 * _trend(time, rng)
     period = 10.0 ** stars.log_period[:, None]
-    total = total + 0.55 * _walk(time, np.maximum(0.5 * period, 20.0), rng)
+    total = total + 0.55 * _walk(time, np.maximum(0.25 * period, 12.0), rng)
     # fadings are deeper than brightenings, in mag
-    return _amplitude(stars) * (total + 0.06 * total**2)
+    return _amplitude(stars) * (total + 0.04 * total**2)
 
 
 def symbiotic(time: Floats, stars: Stars, rng: Rng) -> Floats:

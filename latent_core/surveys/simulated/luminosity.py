@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from latent_core.surveys.simulated.classes import KINDS
 from latent_core.surveys.simulated.physics import absolute_g, bolometric_correction
 from latent_core.surveys.simulated.population import Stars
 from latent_core.surveys.simulated.pulsators import fundamental_log_period
-from latent_core.surveys.simulated.sky import COSMIC
+from latent_core.surveys.simulated.sky import CLOUDS, COSMIC, in_clouds
 from latent_core.surveys.simulated.spectra import Light
 
 Floats = NDArray[np.float64]
@@ -17,8 +19,26 @@ WESENHEIT = 1.90  # A_G / E(BP-RP), Ripepi et al. 2019, A&A 625, A14
 _SCATTER = 0.08  # mag, intrinsic, about each relation
 
 
-def parallaxes(stars: Stars, light: Light, rng: np.random.Generator) -> Floats:
-    """True parallaxes in mas, (N,): period-luminosity(-colour) relations where a class has one."""
+def settle(stars: Stars, light: Light, rng: np.random.Generator) -> tuple[Stars, Floats]:
+    """Return the stars and their true parallaxes in mas, (N,); 0 beyond the Galaxy's surroundings.
+
+    What is about as far as a Magellanic Cloud is moved into it, its G by as much, so that each
+    Cloud's sources lie at one distance and their period-luminosity relation shows.
+    """
+    modulus = moduli(stars, light) + _SCATTER * rng.standard_normal(len(stars))
+    g, settled = stars.g, modulus
+    depth = rng.standard_normal(len(stars))
+    distance = 10.0 ** ((modulus + 5.0) / 5.0)
+    for cloud, inside in zip(CLOUDS, in_clouds(stars.part, distance), strict=True):
+        there = cloud[-2] + cloud[-1] * depth
+        settled = np.where(inside, there, settled)
+        g = np.where(inside, g + there - modulus, g)
+    parallax = np.where(stars.part == COSMIC, 0.0, 10.0 ** ((10.0 - settled) / 5.0))
+    return replace(stars, g=g), parallax
+
+
+def moduli(stars: Stars, light: Light) -> Floats:
+    """Distance moduli in mag, (N,): period-luminosity(-colour) relations where a class has one."""
     absolute = absolute_g(stars.teff, stars.logg, stars.mass)
     names = np.array([kind.name for kind in KINDS])[stars.kind]
     bare = {
@@ -38,8 +58,7 @@ def parallaxes(stars: Stars, light: Light, rng: np.random.Generator) -> Floats:
     wesenheit = stars.g - WESENHEIT * light.bp_rp
     for name, rule in (("DCEP", cepheid_wesenheit(stars)), ("T2CEP", type2_wesenheit(stars))):
         modulus = np.where(names == name, wesenheit - rule, modulus)
-    modulus = modulus + _SCATTER * rng.standard_normal(len(stars))
-    return np.where(stars.part == COSMIC, 0.0, 10.0 ** ((10.0 - modulus) / 5.0))
+    return modulus
 
 
 def cepheid_wesenheit(stars: Stars) -> Floats:

@@ -16,7 +16,7 @@ from latent_core.products import EpochPhotometry, XpCoefficients, save_product
 from latent_core.surveys.simulated.cadence import measure, transit_times
 from latent_core.surveys.simulated.classes import KINDS
 from latent_core.surveys.simulated.light_curves import vary
-from latent_core.surveys.simulated.luminosity import parallaxes
+from latent_core.surveys.simulated.luminosity import settle
 from latent_core.surveys.simulated.population import Stars, draw_stars
 from latent_core.surveys.simulated.sky import invented_ids, positions
 from latent_core.surveys.simulated.spectra import Light, observe, shine, warmed
@@ -90,7 +90,7 @@ def make_block(seed: int, number: int) -> Block:
     rng = np.random.default_rng([seed, number])
     stars = warmed(draw_stars(BLOCK_ROWS, rng))
     light = shine(stars, rng)
-    true_parallax = parallaxes(stars, light, rng)
+    stars, true_parallax = settle(stars, light, rng)
     ra, dec = positions(stars.part, 1000.0 / np.maximum(true_parallax, 1e-6), rng)
     values, errors = observe(light, stars.g, rng)
     time, real = transit_times(ra, dec, rng)
