@@ -178,10 +178,12 @@ def archive_columns(rows: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _third_harmonic(rows: pd.DataFrame) -> pd.DataFrame:
-    """Fill third harmonics that the archive found too small to give: half of another star's."""
-    missing = rows.r31_g.isna()
-    given = rows.loc[~missing, ["r31_g", "phi31_g"]]
-    other = given.sample(int(missing.sum()), replace=True, random_state=1)
+    """Fill third harmonics too small for the archive: half of another star's, of like period."""
+    missing = rows.r31_g.isna().to_numpy()
+    given = rows[~missing].sort_values("period")
+    place = np.searchsorted(given.period, rows.period[missing])
+    beside = np.random.default_rng(1).integers(-25, 25, missing.sum())
+    other = given.iloc[np.clip(place + beside, 0, len(given) - 1)]
     rows = rows.copy()
     rows.loc[missing, "r31_g"] = 0.5 * other.r31_g.to_numpy()
     rows.loc[missing, "phi31_g"] = other.phi31_g.to_numpy()

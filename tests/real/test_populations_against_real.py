@@ -43,8 +43,7 @@ WRONG = {
     ("DSCT_SXPHE", "skewness"): 0.20,
     ("DSCT_SXPHE", "kurtosis"): 0.22,
     ("ECL", "mag_std"): 0.10,
-    ("MIRA_SR", "kurtosis"): 0.08,
-    ("MIRA_SR", "abbe_value"): 0.14,
+    ("MIRA_SR", "abbe_value"): 0.08,
 }
 
 

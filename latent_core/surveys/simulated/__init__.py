@@ -5,15 +5,18 @@ one does, and every table, product and manifest that it writes says `simulated`.
 
 - `classes`: one line a kind of source: its share, its star, its light curve.
 - `population`: periods, amplitudes, magnitudes, [Fe/H], [alpha/M] of each source.
-- `sky`, `cadence`: where it stands, its invented id, when Gaia's scanning law sees it.
+- `pulsators`, `luminosity`: what the light curve of RR Lyrae and Cepheids says about the star, and
+  the period-luminosity(-colour) relations that give distances.
+- `sky`: where it stands (the Magellanic Clouds too), its invented id.
+- `scanning_law`, `cadence`: Gaia's own transits of that position, their errors and failures.
 - `light_curves`, `spectra`: how it varies and shines, with real-like errors.
 - `survey`: blocks of 1,000 rows, put together and written.
 - `summary`, `physics`: the figures measured on real stars, and formulas.
 
-Real: marginals per class, Fourier and eclipse shapes, spectra of stars (APOGEE), errors against
-G. Assumed: the mixture, Teff and log g of each class, spectra of what is not a normal star, the
-link between light curve and spectrum beyond the class. Left out: BP and RP epochs, blends,
-wrong frequencies.
+Real: marginals per class, Fourier and eclipse shapes, dates of transits, spectra of stars
+(APOGEE), errors against G. Assumed: the mixture of classes, Teff and log g of most, spectra of
+what is not a normal star, the link between light curve and spectrum beyond the class and the
+pulsators. Left out: BP and RP epochs, blends, wrong frequencies.
 """
 
 from latent_core.surveys.simulated.survey import BLOCK_ROWS, simulate

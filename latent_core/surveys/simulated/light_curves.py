@@ -149,7 +149,7 @@ def semiregular(time: Floats, stars: Stars, rng: Rng) -> Floats:
     slow = _TURN * (time / rng.uniform(300, 1200, (n, 1)) + rng.random((n, 1)))
     total = total + rng.uniform(0, 0.5, (n, 1)) * np.cos(slow) + 0.3 * _trend(time, rng)
     period = 10.0 ** stars.log_period[:, None]
-    total = total + 0.55 * _walk(time, np.maximum(0.25 * period, 12.0), rng)
+    total = total + 0.6 * _walk(time, np.maximum(0.12 * period, 8.0), rng)
     # fadings are deeper than brightenings, in mag
     return _amplitude(stars) * (total + 0.04 * total**2)
 
