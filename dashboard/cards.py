@@ -21,6 +21,7 @@ MODALITY_TITLES = {
     "folded": "folded light curve",
     "dmdt": "dm-dt histogram",
     "cycle": "period and amplitude",
+    "star_table": "XP and magnitudes",
 }
 
 

@@ -22,6 +22,7 @@ h3 small { font-weight: 400; opacity: .78; margin-left: 6px; font-size: 12px; }
 .faint { opacity: .78; }
 .badge { background: #9A3412; color: #fff; font-size: 11px; font-weight: 600; padding: 1px 6px;
   border-radius: 3px; margin-left: 8px; letter-spacing: .04em; vertical-align: 1px; }
+p > .badge:first-child { margin: 0 6px 0 0; }
 .facts { display: grid; grid-template-columns: auto 1fr auto 1fr; gap: 1px 10px; margin: 0; }
 .facts dt { opacity: .78; white-space: nowrap; }
 .facts dd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }

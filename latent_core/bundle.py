@@ -245,27 +245,39 @@ class StageWriter:
 
 @contextmanager
 def new_folder(
-    path: Path | str, manifest: Manifest, *, overwrite: bool = False
+    path: Path | str, manifest: Manifest, *, overwrite: bool = False, checkpoint: str = ""
 ) -> Iterator[StageWriter]:
     """Write a whole new folder, all or nothing: into PATH.partial, renamed at the end.
 
     The single stage is named `create`. On any error the partial folder is removed, and an
-    existing folder stays as it was. Raises FolderError where `path` exists, unless `overwrite`
-    and it is one of ours.
+    existing folder stays as it was. A caller that can go on after an interruption names the file
+    `checkpoint`: a partial folder in which it lies is kept, and found again by the next call; the
+    caller removes the file when all is written.
+    Raises FolderError where `path` exists, unless `overwrite` and it is one of ours.
     """
     path = Path(path)
     refuse_existing(path, overwrite=overwrite)
-    partial = path.with_name(path.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = partial_of(path)
+    _remove_unless(partial, checkpoint)
     with disk_errors(path):
-        partial.mkdir(parents=True)
+        partial.mkdir(parents=True, exist_ok=True)
         try:
             writer = StageWriter(partial, "create")
             yield writer
             write_manifest(partial, replace(manifest, files=writer.records))
             replace_folder(partial, path)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            _remove_unless(partial, checkpoint)
+
+
+def partial_of(path: Path) -> Path:
+    """Where a folder grows until it is whole."""
+    return path.with_name(path.name + ".partial")
+
+
+def _remove_unless(partial: Path, checkpoint: str) -> None:
+    if not checkpoint or not (partial / checkpoint).is_file():
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +21,7 @@ from latent_core.errors import InputError
 Kind = Literal["identifier", "category", "number", "flag", "text"]
 SOURCE_ID = "source_id"
 LARGEST_ID = 2**63 - 1
+GROUP_ROWS = 65_536
 _METADATA_KEY = b"gaia_latent_columns"
 _DESIGNATION = re.compile(r"^\s*(?:Gaia\s+[A-Za-z]*DR\d\s+)?(\S+)\s*$", re.IGNORECASE)
 
@@ -68,9 +72,20 @@ class Catalog:
         return self.frame[SOURCE_ID].to_numpy(np.int64)
 
 
+def _archive_columns() -> dict[str, Column]:
+    """Read what the archive's data model says of its columns."""
+    file = resources.files("latent_core") / "archive_columns.toml"
+    tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    return {
+        name: Column(name, unit, label, "number", text)
+        for table in tables.values()
+        for name, (unit, label, text) in table.items()
+    }
+
+
 # What the columns we meet most often are called and measured in; any other column is described
 # by its own dtype. Gaia names are the archive's; APOGEE names are DR17's in lower case.
-KNOWN_COLUMNS: Mapping[str, Column] = {
+KNOWN_COLUMNS: Mapping[str, Column] = _archive_columns() | {
     column.name: column
     for column in (
         Column(SOURCE_ID, "", "source_id", "identifier", "Gaia source identifier"),
@@ -109,13 +124,19 @@ KNOWN_COLUMNS: Mapping[str, Column] = {
 
 def describe(name: str, values: pd.Series) -> Column:
     """Describe a column by what is known of its name, else by its dtype."""
-    if name in KNOWN_COLUMNS:
-        return KNOWN_COLUMNS[name]
+    known = KNOWN_COLUMNS.get(name)
+    # somebody's own `b` may be text: a number's unit and label would be wrong on it
+    if known and (known.kind != "number" or pd.api.types.is_numeric_dtype(values)):
+        return known
+    return Column(name, kind=_kind(values))
+
+
+def _kind(values: pd.Series) -> Kind:
     if pd.api.types.is_bool_dtype(values):
-        return Column(name, kind="flag")
+        return "flag"
     if pd.api.types.is_numeric_dtype(values):
-        return Column(name, kind="number")
-    return Column(name, kind="category" if values.nunique() <= 1000 else "text")
+        return "number"
+    return "category" if values.nunique() <= 1000 else "text"
 
 
 def parse_source_id(text: str) -> int:
@@ -203,18 +224,80 @@ def refuse_duplicates(
 
 def write_catalog(path: Path, catalog: Catalog) -> None:
     """Write the catalog as Parquet with page checksums; column descriptions ride in its schema."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    with catalog_stream(path, catalog.columns, simulated=catalog.simulated) as stream:
+        stream.append(catalog.frame)
 
-    table = pa.Table.from_pandas(catalog.frame, preserve_index=False)
-    described = {
-        "columns": [asdict(column) for column in catalog.columns],
-        "simulated": catalog.simulated,
-    }
-    metadata = {**(table.schema.metadata or {}), _METADATA_KEY: json.dumps(described).encode()}
-    pq.write_table(
-        table.replace_schema_metadata(metadata), path, write_page_checksum=True, compression="zstd"
-    )
+
+class CatalogStream:
+    """A catalog that is written part by part: row groups of GROUP_ROWS, whatever the parts."""
+
+    def __init__(self, path: Path, columns: Sequence[Column], *, simulated: bool) -> None:
+        self.path, self.columns, self.simulated = path, tuple(columns), simulated
+        self._waiting: list[pd.DataFrame] = []
+        self._rows = 0
+        self._file: Any = None
+
+    def append(self, frame: pd.DataFrame) -> None:
+        """Take rows; every part has the columns of the first, of the same dtypes."""
+        self._waiting.append(frame)
+        self._rows += len(frame)
+        if self._rows >= GROUP_ROWS:
+            self._write(self._rows - self._rows % GROUP_ROWS)
+
+    def finish(self) -> None:
+        """Write what waits, and the file's end."""
+        if self._rows or self._file is None:
+            self._write(self._rows)
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; a second call is nothing."""
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self, rows: int) -> None:
+        import pyarrow as pa
+
+        frame = self._waiting[0]
+        if len(self._waiting) > 1:
+            frame = pd.concat(self._waiting, ignore_index=True)
+        schema = None if self._file is None else self._file.schema
+        table = pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+        if self._file is None:
+            self._open(table.schema, frame)
+        table = table.replace_schema_metadata(self._file.schema.metadata).slice(0, rows)
+        self._file.write_table(table, row_group_size=GROUP_ROWS)
+        self._rows -= rows
+        self._waiting = [frame.iloc[rows:]]
+
+    def _open(self, schema: Any, frame: pd.DataFrame) -> None:
+        import pyarrow.parquet as pq
+
+        described = {
+            "columns": [asdict(c) for c in Catalog(frame, self.columns).columns],
+            "simulated": self.simulated,
+        }
+        metadata = {**(schema.metadata or {}), _METADATA_KEY: json.dumps(described).encode()}
+        self._file = pq.ParquetWriter(
+            self.path, schema.with_metadata(metadata), write_page_checksum=True, compression="zstd"
+        )
+
+
+@contextmanager
+def catalog_stream(
+    path: Path, columns: Sequence[Column], *, simulated: bool
+) -> Iterator[CatalogStream]:
+    """Write a catalog part by part: `with catalog_stream(...) as s: s.append(frame)`.
+
+    The file is the same whatever the parts. A column that `columns` does not describe is
+    described by what is known of its name, else by the rows that are written first.
+    """
+    stream = CatalogStream(path, columns, simulated=simulated)
+    try:
+        yield stream
+        stream.finish()
+    finally:
+        stream.close()
 
 
 def read_catalog(path: Path) -> Catalog:

@@ -12,7 +12,7 @@ from types import TracebackType
 
 import click
 
-from latent_core.commands import bundles, looking, surveys
+from latent_core.commands import bundles, fetching, looking, surveys
 from latent_core.errors import LatentError, StorageError
 from latent_core.version import __version__
 
@@ -25,6 +25,7 @@ def cli(debug: bool) -> None:
 
     \b
     gaia-latent demo                                       see it work
+    gaia-latent fetch --class RR --limit 2000 --out rr.survey   online archive -> survey
     gaia-latent ingest *.csv.gz --out my.survey            archive files -> survey
     gaia-latent build my.survey --out my.bundle            survey -> bundle
     gaia-latent serve my.bundle                            bundle -> the screen in a browser
@@ -35,6 +36,7 @@ for _command in (
     looking.demo,
     surveys.simulate,
     surveys.ingest,
+    fetching.fetch,
     bundles.build,
     *bundles.STAGE_COMMANDS,
     bundles.evaluate,

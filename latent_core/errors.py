@@ -47,6 +47,12 @@ class UnknownSourceError(LatentError):
     """A source_id that is well formed but not in the opened bundle."""
 
 
+class IncompleteError(LatentError):
+    """Some parts did not come from the archive; what came is kept, the same command goes on."""
+
+    exit_code = 3
+
+
 class StorageError(LatentError):
     """The disk is full, read-only, or otherwise refuses to keep what we wrote."""
 

@@ -50,6 +50,7 @@ from latent_core.products import (
 )
 from latent_core.report.stage import forget_stale_report, write_report
 from latent_core.stages import Report, silent
+from latent_core.truth import load_truth, save_truth
 from latent_core.version import __version__
 
 SETTINGS = "build.toml"
@@ -138,6 +139,9 @@ def start(
     writer.save_catalog(source.catalog)
     for product in products_of(source):
         save_product(writer, product)
+    truth = load_truth(source)
+    if truth is not None:
+        save_truth(writer, truth)
     # a stage of its own, so that other settings do not make the copied survey look new
     chosen = StageWriter(growing, "settings")
     chosen.save_text(SETTINGS, text)

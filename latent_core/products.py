@@ -6,12 +6,15 @@ the product is simply not in `rows`: nothing is invented for it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_core.array_streams import ArrayStream
 from latent_core.bundle import Folder, StageWriter
 
 G_BAND, BP_BAND, RP_BAND = 0, 1, 2
@@ -100,6 +103,106 @@ def save_product(writer: StageWriter, product: Product) -> None:
             writer.save_json(f"{_folder(product.name)}/origin.json", {"origin": value})
         else:
             writer.save_array(f"{_folder(product.name)}/{item.name}.npy", value)
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """How far a product stream has come: last row, points of light curves, rows of each file."""
+
+    last: int = -1
+    points: int = 0
+    files: Mapping[str, int] = field(default_factory=dict)
+
+
+class ProductStream:
+    """A product that is written part by part, in memory proportional to one part.
+
+    With the `state` that an interrupted stream had when it was last flushed it goes on there; at
+    least one part has to follow.
+    """
+
+    def __init__(
+        self,
+        writer: StageWriter,
+        kind: type[Product],
+        origin: str,
+        state: StreamState | None = None,
+    ) -> None:
+        self.kind, self.origin = kind, origin
+        self._writer = writer
+        self._files: dict[str, ArrayStream] = {}
+        self._begun = state or StreamState()
+        self._last, self._points = self._begun.last, self._begun.points
+
+    def append(self, part: Product) -> None:
+        """Write the next sources, whose `rows` go on rising where the last part ended.
+
+        The `offsets` of a part of ragged light curves count from its own first point; `origin`
+        is the stream's. Raises ValueError for rows that fall, and arrays of another shape.
+        """
+        rows = part.rows
+        if len(rows) and (rows[0] <= self._last or (np.diff(rows) <= 0).any()):
+            raise ValueError(f"{self.kind.name}: rows must rise from part to part")
+        for item in fields(part):
+            if item.name == "origin":
+                continue
+            values = getattr(part, item.name)
+            if item.name == "offsets":
+                values = self._continued(values)
+            self._file(item.name, values).append(values)
+        self._last = int(rows[-1]) if len(rows) else self._last
+
+    def _continued(self, offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        moved = offsets + self._points
+        self._points = int(moved[-1])
+        begun = "offsets" in self._files or "offsets" in self._begun.files
+        return np.asarray(moved[1:] if begun else moved)
+
+    def _file(self, name: str, values: NDArray[Any]) -> ArrayStream:
+        if name not in self._files:
+            path = self._writer.path(f"{_folder(self.kind.name)}/{name}.npy")
+            rows = self._begun.files.get(name, 0)
+            self._files[name] = ArrayStream(path, values.dtype, values.shape[1:], rows=rows)
+        return self._files[name]
+
+    def flush(self) -> StreamState:
+        """Bring all parts to the disk; returns the state from which a later stream can go on."""
+        for file in self._files.values():
+            file.flush()
+        rows = {name: file.rows for name, file in self._files.items()}
+        return StreamState(self._last, self._points, {**self._begun.files, **rows})
+
+    def close(self) -> None:
+        """Close the files; they hold what was appended."""
+        for file in self._files.values():
+            file.close()
+
+    def finish(self) -> None:
+        """Close the files and name them in the manifest; without any part there is no product."""
+        self.close()
+        folder = _folder(self.kind.name)
+        for name, file in self._files.items():
+            array = np.load(file.path, mmap_mode="r", allow_pickle=False)
+            self._writer.add(f"{folder}/{name}.npy", array)
+        if self._files:
+            self._writer.save_json(f"{folder}/origin.json", {"origin": self.origin})
+
+
+@contextmanager
+def product_stream(
+    writer: StageWriter, kind: type[Product], origin: str, state: StreamState | None = None
+) -> Iterator[ProductStream]:
+    """Write a product part by part: `with product_stream(...) as s: s.append(part)`.
+
+    What results is byte for byte what `save_product` writes of all parts together. On an error
+    the files are closed and not named in the manifest.
+    """
+    stream = ProductStream(writer, kind, origin, state)
+    try:
+        yield stream
+        stream.finish()
+    finally:
+        stream.close()
 
 
 def load_product(folder: Folder, kind: type[Product]) -> Product | None:

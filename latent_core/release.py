@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,40 @@ class XpFormat:
 
 
 @dataclass(frozen=True)
+class ArchiveProduct:
+    """How DataLink calls a product, and the catalog flag that says which sources have it."""
+
+    retrieval_type: str
+    flag: str
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Addresses, names and limits of the online archive of one release."""
+
+    url: str
+    tap: str
+    data: str
+    logins: tuple[str, ...]
+    schema: str
+    data_release: str
+    row_limit: int
+    ids_per_call: int
+    ids_per_batch: int
+    ids_per_upload: int
+    products: dict[str, ArchiveProduct]
+    columns: dict[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, raw: dict[str, Any]) -> Archive:
+        """Read the table `[archive]` of a release file."""
+        products = {name: ArchiveProduct(**entry) for name, entry in raw["products"].items()}
+        columns = {table: tuple(names) for table, names in raw["columns"].items()}
+        logins = tuple(raw["logins"])
+        return cls(**{**raw, "products": products, "columns": columns, "logins": logins})
+
+
+@dataclass(frozen=True)
 class Release:
     """Names, units, zero points and formats of one Gaia data release."""
 
@@ -48,6 +83,7 @@ class Release:
     g_zero_point: float
     source_id_aliases: tuple[str, ...]
     variability_classes: dict[str, str]
+    archive: Archive
 
     def g_flux(self, g_mag: NDArray[np.floating] | float) -> NDArray[np.float64]:
         """Return the G flux in e-/s of Vega magnitudes (gaia-archive.md, 1.6)."""
@@ -83,4 +119,5 @@ def load_release(name: str = "gaia_dr3") -> Release:
         g_zero_point=raw["photometry"]["g_zero_point"],
         source_id_aliases=tuple(raw["source_id"]["aliases"]),
         variability_classes=dict(raw["variability_classes"]),
+        archive=Archive.of(raw["archive"]),
     )

@@ -219,7 +219,8 @@ def _section(
         "alpha",
         "Alpha sequences",
         _reading(figures),
-        f"{context.data}; giants with a known alpha sequence and finite labels: {fitted:,} of the "
+        f"{context.data}. {context.label_sight} "
+        f"Giants with a known alpha sequence and finite labels: {fitted:,} of the "
         f"training and validation splits to learn from (a random 80 % for each of {len(SEEDS)} "
         f"seeds; one seed for raw coefficients), {everything['sources']:,} of the held-out split "
         f"asked ({everything['high']:,} high-alpha). One source is one row, so no star stands on "

@@ -50,7 +50,8 @@ def classification(context: Context) -> Section | None:
         "classification",
         "Classes",
         _reading(figures),
-        f"{context.data}; every source is judged out of fold, so no split of the models is used: "
+        f"{context.data}. {context.label_sight} "
+        "Every source is judged out of fold, so no split of the models is used: "
         f"stratified shuffled folds (seed 0), {KNN_FOLDS} for neighbors, {LINEAR_FOLDS} for the "
         "linear probe, z-scores fitted on the training folds. At most "
         f"{LARGEST['space']:,} sources of a space and {LARGEST['block']:,} of a block are asked "

@@ -111,6 +111,17 @@ class Context:
         return f"{self.folder.name} ({mark} sources)"
 
     @cached_property
+    def label_sight(self) -> str:
+        """Say whether the latents have seen labels: what a probe finds in them depends on it."""
+        models = {name.split("/")[1] for name in self.folder.names("models/")}
+        told = sorted(n for n in models if f"predict/{n}" in self.folder.manifest.stages)
+        if told:
+            return f"The latents of {', '.join(told)} have learned labels in training."
+        if models:
+            return "Latents were trained without labels."
+        return "Imported latents: whether they have seen labels is not known here."
+
+    @cached_property
     def spaces(self) -> tuple[Features, ...]:
         """All spaces, in order."""
         return tuple(self._space(name) for name in space_names(self.folder))

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_core.report.content import Context, Features, Plot, Section, Table, sample
+from latent_core.report.planted import planted_table, ranked
 from latent_core.report.plots import ACCENT, drawn
 from latent_core.similarity import Scaling, nearest_neighbors
+from latent_core.truth import load_truth
 
 NEIGHBORS = 10
 LISTED = 20
@@ -27,6 +29,7 @@ def outliers(context: Context) -> Section | None:
     """List the most isolated sources of every space with their reasons."""
     figures: dict[str, Any] = {}
     tables, scores = [], {}
+    truth = load_truth(context.folder)
     for features in context.spaces:
         if len(features.rows) <= NEIGHBORS:
             continue
@@ -44,6 +47,10 @@ def outliers(context: Context) -> Section | None:
             "most_outlying": found,
         }
         tables.append(_table(features.name, found))
+        planted = None if truth is None else ranked(truth, features.rows[part], score)
+        if planted:
+            figures[features.name]["planted"] = planted
+            tables.append(planted_table(features.name, planted))
     if not figures:
         return None
     first, about = next(iter(figures.items()))

@@ -177,7 +177,7 @@ def _section(
         _reading(context, figures),
         f"{context.data}; probes are fitted on the training and validation sources and asked of "
         f"the held-out test split (by a hash of source_id; at most {LARGEST_FIT:,} are fitted "
-        "on). Latents were trained without labels. Intervals: 95 % over 200 bootstrap samples of "
+        f"on). {context.label_sight} Intervals: 95 % over 200 bootstrap samples of "
         f"the held-out sources. Giants: log g < {GIANT_LOGG}, Teff < {GIANT_TEFF:.0f} K, error of "
         f"[alpha/M] < {GIANT_ALPHA_ERROR} dex; their probes are fitted on giants only. Published "
         "figures come from other stars: compare their size, not their last digit.",

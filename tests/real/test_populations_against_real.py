@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ks_2samp, kurtosis, skew
 
-from latent_core.surveys.simulated.survey import make_block
+from latent_core.surveys.simulated.block import make_block
 
 pytestmark = pytest.mark.real
 FAINTEST_G = 17.65

@@ -138,3 +138,12 @@ def test_a_catalog_keeps_units_labels_and_ids(tmp_path):
 )
 def test_columns_are_described_by_name_or_dtype(name, values, kind):
     assert describe(name, pd.Series(values)).kind == kind
+
+
+def test_archive_columns_bring_their_units_but_never_to_text_of_the_same_name():
+    frame = pd.DataFrame({"source_id": [1, 2], "b": [0.5, -3.0], "teff_gspphot": [5000.0, 6e3]})
+    catalog = Catalog(frame)
+    assert catalog.column("b").unit == "deg"
+    assert catalog.column("teff_gspphot").title == "Teff (GSP-Phot) [K]"
+    other = Catalog(frame.assign(b=["yes", "no"])).column("b")
+    assert (other.kind, other.unit) == ("category", "")

@@ -14,6 +14,7 @@ from latent_core.bundle import Folder, sha256_of
 from latent_core.errors import InputError, LatentError
 from latent_core.modalities import Curve
 from latent_core.surveys.simulated import simulate
+from latent_core.truth import load_truth
 
 SETTINGS = """
 [models.xp_coefficients]
@@ -74,6 +75,7 @@ def test_a_built_bundle_is_whole_and_says_what_it_is(bundle):
     assert folder.manifest.simulated
     opened = Bundle.open(bundle)
     assert opened.spaces == ("all", "spectra")
+    assert load_truth(folder) is not None
     assert not list(bundle.glob(".*"))
     assert not bundle.with_name(bundle.name + ".partial").exists()
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from report_bundle import FIRST_ID, NASTY, SOURCES, write_report_bundle
 
 from latent_core import pipeline
-from latent_core.bundle import Folder, sha256_of
+from latent_core.bundle import Folder, sha256_of, write_stage
 from latent_core.config import SplitSettings
 from latent_core.errors import FolderError
 from latent_core.report.classes import Labels, labelled
 from latent_core.report.classification import classification
-from latent_core.report.content import Features
+from latent_core.report.content import Context, Features
 from latent_core.report.maps import maps
+from latent_core.report.planted import planted_table, ranked
 from latent_core.report.reconstruction import reconstruction
 from latent_core.report.stage import (
     HTML,
@@ -29,6 +32,7 @@ from latent_core.report.stage import (
     write_report,
 )
 from latent_core.training import TEST, split_of
+from latent_core.truth import Planted, save_truth, truth_table
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +142,40 @@ def test_maps_clusters_and_outliers_are_measured(report):
     assert len(report["sections"]["outliers"]["spaces"]["main"]["most_outlying"]) == 20
 
 
+def test_planted_anomalies_are_ranked_among_the_outliers():
+    score = np.arange(1000.0)
+    rows = 3 * np.arange(1000)
+    truth = pd.DataFrame({
+        "row": [0, 3 * 999, 3 * 998, 3 * 500, 4],
+        "anomaly": ["low", "high", "high", "middle", "elsewhere"],
+    })  # fmt: skip
+    found = ranked(truth, rows, score)
+    assert set(found) == {"all kinds", "low", "high", "middle"}
+    assert found["high"] == {"sources": 2, "auc": 1.0, "found_in_top": 1.0}
+    assert found["low"] == {"sources": 1, "auc": 0.0, "found_in_top": 0.0}
+    assert found["middle"]["auc"] == pytest.approx(0.5, abs=0.002)
+    assert found["all kinds"]["sources"] == 4
+    # equal scores tell nothing
+    assert ranked(truth, rows, np.ones(1000))["all kinds"]["auc"] == 0.5
+    assert ranked(truth[truth.row == 4], rows, score) == {}
+    table = planted_table("main", found)
+    assert [row[0] for row in table.rows] == ["all kinds", "high", "low", "middle"]
+
+
+def test_a_report_of_a_bundle_with_a_truth_table_tells_how_it_ranks(tmp_path):
+    out = write_report_bundle(tmp_path / "truth.bundle")
+    folder = Folder.open(out)
+    ids = folder.catalog.source_id
+    planted = [Planted(0, int(ids[0]), "foreign_spectrum", "xp_coefficients", 1.0, "mag")]
+    with write_stage(folder, "create-truth", {}) as writer:
+        save_truth(writer, truth_table(planted))
+    pipeline.evaluate(out)
+    space = Folder.open(out).json(JSON)["sections"]["outliers"]["spaces"]["main"]
+    # row 0 is the outlier that the bundle was made with
+    assert space["planted"]["foreign_spectrum"]["auc"] == 1.0
+    assert "Planted anomalies in main" in Folder.open(out).file(HTML).read_text("utf-8")
+
+
 def test_the_page_asks_for_nothing_and_runs_nothing(page):
     assert "<script" not in page
     assert "&lt;script&gt;" in page
@@ -210,3 +248,18 @@ def test_a_bundle_with_nothing_to_measure_still_has_a_page(tmp_path):
 def test_numbers_that_json_cannot_hold_become_null():
     given = {"a": float("nan"), "b": [np.float32(1.5), np.int64(2)], "c": (float("inf"),)}
     assert plain(given) == {"a": None, "b": [1.5, 2], "c": [None]}
+
+
+@pytest.mark.parametrize(
+    ("models", "stages", "said"),
+    [
+        (True, {}, "trained without labels"),
+        (True, {"predict/xp_coefficients": {}}, "xp_coefficients have learned labels"),
+        (False, {}, "not known here"),
+    ],
+)
+def test_a_probe_says_whether_its_latents_have_seen_labels(tmp_path, models, stages, said):
+    folder = Folder.open(write_report_bundle(tmp_path / "s.bundle", models=models))
+    manifest = replace(folder.manifest, stages={**folder.manifest.stages, **stages})
+    context = Context(Folder(folder.path, manifest), SplitSettings())
+    assert said in context.label_sight

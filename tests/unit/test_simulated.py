@@ -9,13 +9,14 @@ import pytest
 from numpy.typing import NDArray
 
 from latent_core.bundle import Folder
-from latent_core.errors import FolderError
+from latent_core.errors import FolderError, InputError
 from latent_core.modalities.xp_operator import load_operator
-from latent_core.products import EpochPhotometry, XpCoefficients, load_product
+from latent_core.products import EpochPhotometry, XpCoefficients, item_of_row, load_product
 from latent_core.release import load_release
-from latent_core.surveys.simulated import simulate
+from latent_core.surveys.simulated import Options, Xp, simulate, simulate_rows, write_rows
 from latent_core.surveys.simulated.cadence import START_D, STOP_D, transit_errors, transit_times
 from latent_core.surveys.simulated.classes import KINDS
+from latent_core.surveys.simulated.missing import FAINTEST_XP, FEWEST_TRANSITS
 from latent_core.surveys.simulated.population import draw_stars
 from latent_core.surveys.simulated.sky import healpix
 from latent_core.surveys.simulated.spectra import (
@@ -89,6 +90,51 @@ def test_progress_reaches_the_end_and_existing_folders_are_refused(tmp_path: Pat
     with pytest.raises(FolderError, match="exists already"):
         simulate(10, 1, tmp_path / "a")
     simulate(10, 1, tmp_path / "a", overwrite=True)
+
+
+def test_the_number_of_processes_changes_no_byte(survey: Folder, tmp_path: Path) -> None:
+    two = Folder.open(simulate(SOURCES, SEED, tmp_path / "two", options=Options(jobs=2)))
+    assert two.manifest.files == survey.manifest.files
+
+
+def test_any_row_alone_is_the_row_of_the_survey(
+    survey: Folder, curves: EpochPhotometry, spectra: XpCoefficients
+) -> None:
+    without = int(np.flatnonzero(~survey.catalog.frame.has_xp_continuous)[0])
+    asked = [1999, 0, without, 1001, 1000, 17]
+    block = simulate_rows(SEED, asked)
+    assert list(block.rows) == asked
+    expected = survey.catalog.frame.iloc[asked].reset_index(drop=True)
+    assert block.frame.equals(expected)
+    for item, row in enumerate(asked):
+        alone = block.take(np.array([item]))
+        place = item_of_row(spectra.rows, row)
+        assert alone.has_xp[0] == (place is not None)
+        if place is not None:
+            assert np.array_equal(alone.values[0], spectra.values[place])
+            assert np.array_equal(alone.errors[0], spectra.errors[place])
+        place = item_of_row(curves.rows, row)
+        part = slice(0, 0) if place is None else slice(*curves.offsets[place : place + 2])
+        for name in ("time", "mag", "mag_error", "band", "rejected"):
+            assert np.array_equal(getattr(alone, name), getattr(curves, name)[part])
+
+
+def test_rows_far_beyond_any_survey_can_be_made() -> None:
+    block = simulate_rows(1, [3_999_999])
+    assert block.frame.source_id[0] & (2**35 - 1) == 4_000_000
+
+
+def test_some_rows_make_a_survey_of_their_own(survey: Folder, tmp_path: Path) -> None:
+    few = Folder.open(write_rows(SEED, [1500, 17], tmp_path / "few"), "survey")
+    assert few.verify() == len(survey.manifest.files)
+    assert list(few.catalog.source_id) == list(survey.catalog.source_id[[1500, 17]])
+    assert few.manifest.simulated
+
+
+@pytest.mark.parametrize("rows", [[], [-1], [3, 4, 3], [2**35 - 1], [2**80]])
+def test_rows_that_cannot_be_made_are_refused(rows: list[int]) -> None:
+    with pytest.raises(InputError, match="asked for once"):
+        simulate_rows(1, rows)
 
 
 def test_ids_are_unique_and_need_64_bits(survey: Folder) -> None:
@@ -209,16 +255,33 @@ def test_folded_pulsators_are_smooth(survey: Folder, curves: EpochPhotometry) ->
         assert np.median(steps) < 0.2 * np.std(curve.mag)
 
 
-def test_a_few_products_are_missing_and_none_is_invented(
+def test_products_are_missing_at_the_rates_of_dr3_and_none_is_invented(
     survey: Folder, curves: EpochPhotometry, spectra: XpCoefficients
 ) -> None:
-    assert 0.95 < len(spectra.rows) / SOURCES < 0.985
-    assert 0.95 < len(curves.rows) / SOURCES < 0.985
+    frame = survey.catalog.frame
+    assert np.array_equal(np.flatnonzero(frame.has_xp_continuous), spectra.rows)
+    assert np.array_equal(np.flatnonzero(frame.has_epoch_photometry), curves.rows)
+    faint = frame.phot_g_mean_mag >= FAINTEST_XP
+    listed = frame.kind.isin(["QUASAR", "WD", "GALAXY"])
+    assert not frame.has_xp_continuous[faint & ~listed].any()
+    assert 0 < frame.has_xp_continuous[faint & listed].mean() < 0.3
+    # 5 % are not returned, some more have too few transits
+    assert 0.85 < frame.has_xp_continuous[~faint].mean() < 0.96
+    assert 0.93 < len(curves.rows) / SOURCES < 0.97
     counts = np.diff(curves.offsets)
     assert counts.min() >= 1
-    assert 0.005 < np.mean(counts < 5) < 0.05
-    assert 20 < np.percentile(counts, 5) < np.median(counts) < 60
+    assert 0.005 < np.mean(counts < FEWEST_TRANSITS) < 0.05
+    assert 12 < np.percentile(counts, 5) < np.median(counts) < 60
     assert 0.005 < curves.rejected.mean() < 0.03
+
+
+def test_spectra_of_faint_sources_too_as_dr4_will_have_them(survey: Folder) -> None:
+    block = simulate_rows(SEED, range(SOURCES), options=Options(xp=Xp.ALL))
+    dr3 = survey.catalog.frame.has_xp_continuous.to_numpy()
+    assert block.has_xp[dr3].all()
+    assert 0.93 < block.has_xp.mean() < 0.97
+    same = [c for c in block.frame if c != "has_xp_continuous"]
+    assert block.frame[same].equals(survey.catalog.frame[same])
 
 
 def test_cadence_is_of_gaia() -> None:

@@ -10,15 +10,30 @@ one does, and every table, product and manifest that it writes says `simulated`.
 - `sky`: where it stands (the Magellanic Clouds too), its invented id.
 - `scanning_law`, `cadence`: Gaia's own transits of that position, their errors and failures.
 - `light_curves`, `spectra`: how it varies and shines, with real-like errors.
-- `survey`: blocks of 1,000 rows, put together and written.
+- `missing`: which sources have no spectrum or no light curve, at the rates of DR3.
+- `anomalies`: a few rows made wrong in a known way, listed in the truth table.
+- `block`, `making`: 1,000 rows from (seed, block), on several cores.
+- `survey`, `writing`: blocks streamed into a folder, with checkpoints; or any rows alone.
 - `summary`, `physics`: the figures measured on real stars, and formulas.
 
 Real: marginals per class, Fourier and eclipse shapes, dates of transits, spectra of stars
 (APOGEE), errors against G. Assumed: the mixture of classes, Teff and log g of most, spectra of
 what is not a normal star, the link between light curve and spectrum beyond the class and the
-pulsators. Left out: BP and RP epochs, blends, wrong frequencies.
+pulsators. Left out: BP and RP epochs.
 """
 
-from latent_core.surveys.simulated.survey import BLOCK_ROWS, simulate
+from latent_core.surveys.simulated.block import BLOCK_ROWS, Block
+from latent_core.surveys.simulated.making import Options, cores
+from latent_core.surveys.simulated.missing import Xp
+from latent_core.surveys.simulated.survey import simulate, simulate_rows, write_rows
 
-__all__ = ["BLOCK_ROWS", "simulate"]
+__all__ = [
+    "BLOCK_ROWS",
+    "Block",
+    "Options",
+    "Xp",
+    "cores",
+    "simulate",
+    "simulate_rows",
+    "write_rows",
+]

@@ -23,7 +23,7 @@ CLOUDS = (
 THIN, THICK, HALO, COSMIC = range(4)
 _DUST = 0.6  # exponent of sin b that gives the median |b| of real quasars, 41 deg
 _ORDER = 12
-_SUFFIX_BITS = 35
+SUFFIX_BITS = 35
 
 
 def positions(
@@ -123,4 +123,4 @@ def invented_ids(ra_deg: Floats, dec_deg: Floats, row: NDArray[np.int64]) -> NDA
     """
     pixel = healpix(ra_deg, dec_deg)
     pixel = np.where(pixel <= 1 << 18, pixel + (1 << 18) + 1, pixel)
-    return np.asarray((pixel << _SUFFIX_BITS) + row + 1, np.int64)
+    return np.asarray((pixel << SUFFIX_BITS) + row + 1, np.int64)
