@@ -18,7 +18,6 @@ from latent_core.surveys.simulated import simulate
 from latent_core.surveys.simulated.sky import healpix
 
 pytestmark = pytest.mark.real
-CLASSES = ("RR", "CEP", "DSCT|GDOR|SXPHE", "LPV", "ECL")
 
 
 @pytest.fixture(scope="module")
@@ -30,43 +29,17 @@ def distance(a: pd.Series, b: pd.Series) -> float:
     return float(ks_2samp(a.dropna(), b.dropna()).statistic)
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_magnitudes_and_colours(name: str, survey: Folder, shared: Path) -> None:
-    real = pd.read_parquet(shared / "vari_classifier_sample_real.parquet")
-    real = real[real.best_class_name == name]
-    own = survey.catalog.frame.query("best_class_name == @name")
-    found = {c: distance(own[c], real[c]) for c in ("phot_g_mean_mag", "bp_rp")}
-    print(name, found)
-    assert found["phot_g_mean_mag"] < 0.12
-    # the long-period variables of the simulator have a larger share of (redder) Miras
-    assert found["bp_rp"] < (0.4 if name == "LPV" else 0.2)
-
-
-@pytest.mark.parametrize(("kind", "label"), [("RRAB", "RRAB"), ("RRC", "RRC"), ("DCEP", "DCEP")])
-def test_periods(kind: str, label: str, survey: Folder, shared: Path) -> None:
-    real = pd.read_parquet(shared / "gaia_dr3_variables_fourier_real.parquet")
-    real = real[real.label_name == label]
-    own = survey.catalog.frame.query("kind == @kind")
-    found = distance(own.period_d, real.period)
-    print(kind, found)
-    assert found < 0.2
-
-
 def test_eclipsing_periods(survey: Folder, shared: Path) -> None:
     real = pd.read_parquet(shared / "vari_eclipsing_binary_2106.parquet")
     own = survey.catalog.frame.query("best_class_name == 'ECL'")
     assert distance(own.period_d, 1.0 / real.frequency) < 0.15
 
 
-def test_transits_and_errors(survey: Folder, shared: Path) -> None:
+def test_transit_errors(survey: Folder, shared: Path) -> None:
     curves = load_product(survey, EpochPhotometry)
     assert isinstance(curves, EpochPhotometry)
     real = pd.read_parquet(shared / "epoch_photometry_real.parquet")
     real = real[(real.band == "G") & (real.data_release == "DR3")]
-    counts = real.groupby("source_id").size()
-    own = pd.Series(np.diff(curves.offsets))
-    print("transits", distance(own[own >= 5], counts), own.median(), counts.median())
-    assert distance(own[own >= 5], counts) < 0.3
     for g in (10.0, 12.5, 14.0, 16.0, 17.5):
         near = np.abs(curves.mag - g) < 0.25
         ours = np.median(curves.mag_error[near])

@@ -5,7 +5,10 @@ one does, and every table, product and manifest that it writes says `simulated`.
 
 - `classes`: one line a kind of source: its share, its star, its light curve.
 - `population`: periods, amplitudes, magnitudes, [Fe/H], [alpha/M] of each source.
-- `sky`, `cadence`: where it stands, its invented id, when Gaia's scanning law sees it.
+- `pulsators`, `luminosity`: what the light curve of RR Lyrae and Cepheids says about the star, and
+  the period-luminosity(-colour) relations that give distances.
+- `sky`: where it stands (the Magellanic Clouds too), its invented id.
+- `scanning_law`, `cadence`: Gaia's own transits of that position, their errors and failures.
 - `light_curves`, `spectra`: how it varies and shines, with real-like errors.
 - `missing`: which sources have no spectrum or no light curve, at the rates of DR3.
 - `anomalies`: a few rows made wrong in a known way, listed in the truth table.
@@ -13,9 +16,10 @@ one does, and every table, product and manifest that it writes says `simulated`.
 - `survey`, `writing`: blocks streamed into a folder, with checkpoints; or any rows alone.
 - `summary`, `physics`: the figures measured on real stars, and formulas.
 
-Real: marginals per class, Fourier and eclipse shapes, spectra of stars (APOGEE), errors against
-G. Assumed: the mixture, Teff and log g of each class, spectra of what is not a normal star, the
-link between light curve and spectrum beyond the class. Left out: BP and RP epochs.
+Real: marginals per class, Fourier and eclipse shapes, dates of transits, spectra of stars
+(APOGEE), errors against G. Assumed: the mixture of classes, Teff and log g of most, spectra of
+what is not a normal star, the link between light curve and spectrum beyond the class and the
+pulsators. Left out: BP and RP epochs.
 """
 
 from latent_core.surveys.simulated.block import BLOCK_ROWS, Block

@@ -12,21 +12,19 @@ from numpy.typing import NDArray
 
 from latent_core.catalog import Column
 from latent_core.products import G_BAND, EpochPhotometry, XpCoefficients
-from latent_core.surveys.simulated.cadence import transit_errors, transit_times
+from latent_core.surveys.simulated.cadence import measure, transit_times
 from latent_core.surveys.simulated.classes import KINDS
 from latent_core.surveys.simulated.light_curves import vary
+from latent_core.surveys.simulated.luminosity import settle
 from latent_core.surveys.simulated.missing import Xp, kept_transits, with_spectrum
-from latent_core.surveys.simulated.physics import absolute_g
 from latent_core.surveys.simulated.population import Stars, draw_stars
-from latent_core.surveys.simulated.sky import COSMIC, invented_ids, positions
+from latent_core.surveys.simulated.sky import invented_ids, positions
 from latent_core.surveys.simulated.spectra import Light, observe, shine, warmed
 from latent_core.truth import truth_table
 
 Floats = NDArray[np.float64]
 BLOCK_ROWS = 1000
 ORIGIN = "simulated: gaia-latent simulate, from summary figures of real Gaia DR3 sources"
-_OUTLIERS, _REJECTED_OUTLIERS, _REJECTED = 0.006, 0.7, 0.01
-_EXTRA_SCATTER = 0.8  # mmag that formal errors of bright transits leave out
 COLUMNS = (
     Column("source_id", "", "source_id", "identifier", "invented: no source of the archive"),
     Column("simulated", "", "simulated", "flag", "True: this row was never observed"),
@@ -145,13 +143,13 @@ def make_block(seed: int, number: int, xp: Xp = Xp.DR3) -> Block:
     rng = np.random.default_rng([seed, number])
     stars = warmed(draw_stars(BLOCK_ROWS, rng))
     light = shine(stars, rng)
-    true_parallax = parallaxes(stars, light)
+    stars, true_parallax = settle(stars, light, rng)
     ra, dec = positions(stars.part, 1000.0 / np.maximum(true_parallax, 1e-6), rng)
     values, errors = observe(light, stars.g, rng)
     time, real = transit_times(ra, dec, rng)
     change, amplitude = vary(time, real, stars, rng)
     kept = kept_transits(real, rng)
-    mag, mag_error, rejected = _measure(stars.g[:, None] + change, rng)
+    mag, mag_error, rejected = measure(stars.g[:, None] + change, rng)
     rows = np.arange(number * BLOCK_ROWS, (number + 1) * BLOCK_ROWS)
     frame = _frame(stars, light, amplitude, ra, dec, rows)
     error = 0.02 + 0.07 * 10.0 ** (0.25 * (np.maximum(stars.g, 13.0) - 17.0))
@@ -173,37 +171,6 @@ def make_block(seed: int, number: int, xp: Xp = Xp.DR3) -> Block:
         band=np.full(int(counts.sum()), G_BAND, np.uint8),
         rejected=rejected[kept],
     )
-
-
-def parallaxes(stars: Stars, light: Light) -> Floats:
-    """True parallaxes in mas, (N,): period-luminosity relations where a class has one."""
-    absolute = absolute_g(stars.teff, stars.logg, stars.mass)
-    names = np.array([kind.name for kind in KINDS])[stars.kind]
-    rules = {
-        # classical and type II Cepheids: slopes near Ripepi et al. 2019 (A&A 625, A14), rounded
-        "DCEP": -1.55 - 2.6 * stars.log_period,
-        "T2CEP": -0.1 - 1.9 * stars.log_period,
-        # Muraveva et al. 2018, MNRAS 481, 1195, eq. for M_G
-        "RRAB": 1.11 + 0.33 * stars.fe_h,
-        "RRC": 1.11 + 0.33 * stars.fe_h,
-        "CV": np.full(len(stars), 8.5),
-        "WD": np.full(len(stars), 11.8),
-    }
-    for name, rule in rules.items():
-        absolute = np.where(names == name, rule, absolute)
-    modulus = stars.g - absolute - light.a_g
-    return np.where(stars.part == COSMIC, 0.0, 10.0 ** ((10.0 - modulus) / 5.0))
-
-
-def _measure(true: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Add noise and a few outliers, of which the archive's flags catch most."""
-    error = transit_errors(true, rng)
-    scatter = np.hypot(error, 0.001 * _EXTRA_SCATTER)
-    outlier = rng.random(true.shape) < _OUTLIERS
-    scatter = np.where(outlier, 10.0 * scatter + 0.01, scatter)
-    chance = np.where(outlier, _REJECTED_OUTLIERS, _REJECTED)
-    rejected = rng.random(true.shape) < chance
-    return true + scatter * rng.standard_normal(true.shape), error, rejected
 
 
 def _frame(

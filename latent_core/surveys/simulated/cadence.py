@@ -1,81 +1,50 @@
-"""When Gaia looks: the nominal scanning law, and how well it measures a transit in G.
+"""When Gaia looks at a source, and how well it measures a transit in G.
 
-The spin axis precesses at 45 deg around the Sun at constant speed (Lindegren & Bastian 2011,
-EAS Publ. Ser. 45, 109) while the satellite turns once in 6 h. A source is seen whenever it lies
-within 0.35 deg of the scanned great circle: by the preceding field of view, then by the following
-one 106.5 deg = 0.0740 d later. The phases of the law are not Gaia's own: statistics are real,
-dates are not. The month of ecliptic pole scanning is not imitated.
+The scanning law says when a source crosses a field of view; some crossings never become a point of
+the light curve: Gaia was idle or out of focus (gaps of hours to days, measured on real rows), or
+the transit was lost, one in twelve, at random.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
+from latent_core.surveys.simulated.scanning_law import START_D, STOP_D, ecliptic, scan
 from latent_core.surveys.simulated.summary import figures
 
+__all__ = [
+    "START_D",
+    "STOP_D",
+    "measure",
+    "padded",
+    "transit_errors",
+    "transit_times",
+    "typical_scatter",
+]
 Floats = NDArray[np.float64]
-START_D, STOP_D = 1666.0, 2704.0
-REVOLUTION_D = 0.25
-FIELDS_APART_D = 0.0740
-_HALF_WIDTH = np.radians(0.35)
-_SUN_ASPECT = np.radians(45.0)
-_SPEED = 4.22  # axis speed relative to the Sun's, |dz/d(lambda)|
-# Data gaps of weeks (decontamination, refocus), in d since 2010.0; times in rough accord with DR3
-_GAPS = ((1720.0, 1734.0), (2108.0, 2112.0), (2332.0, 2351.0))
-_KEPT = 0.92  # share of transits that survive processing
-_OBLIQUITY = np.radians(23.4393)
-
-
-@lru_cache
-def scanning_law() -> tuple[Floats, Floats, Floats]:
-    """Return time (K,), spin axis (K, 3) and reference direction (K, 3) of each revolution."""
-    time = np.arange(START_D, STOP_D, REVOLUTION_D)
-    sun = 2.0 * np.pi * (time - START_D) / 365.25
-    step = sun[1] - sun[0]
-    angle = np.zeros(len(time))
-    for k in range(1, len(time)):
-        a = angle[k - 1]
-        root = np.sqrt(_SPEED**2 - np.cos(a) ** 2)
-        angle[k] = a + step * (root + np.cos(_SUN_ASPECT) * np.sin(a)) / np.sin(_SUN_ASPECT)
-    zero = np.zeros_like(sun)
-    to_sun = np.column_stack([np.cos(sun), np.sin(sun), zero])
-    across = np.column_stack([-np.sin(sun), np.cos(sun), zero])
-    north = np.array([0.0, 0.0, 1.0])
-    tilt = np.cos(angle)[:, None] * across + np.sin(angle)[:, None] * north
-    axis = np.cos(_SUN_ASPECT) * to_sun + np.sin(_SUN_ASPECT) * tilt
-    reference = np.sin(_SUN_ASPECT) * to_sun - np.cos(_SUN_ASPECT) * tilt
-    return time, axis, reference
-
-
-def ecliptic(ra_deg: Floats, dec_deg: Floats) -> Floats:
-    """Unit vectors (N, 3) in ecliptic axes of ICRS positions in degrees."""
-    ra, dec = np.radians(ra_deg), np.radians(dec_deg)
-    x, y, z = np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)
-    c, s = np.cos(_OBLIQUITY), np.sin(_OBLIQUITY)
-    return np.column_stack([x, c * y + s * z, c * z - s * y])
+# Real DR3 rows lack the variability flag: DR2 rejects 4 %, most of it rightly
+_REJECTED, _REJECTED_FAILED = 0.01, 0.9
 
 
 def transit_times(
     ra_deg: Floats, dec_deg: Floats, rng: np.random.Generator
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Return sorted times (N, T) in d since 2010.0 and which are real; the rest is padding."""
-    time, axis, reference = scanning_law()
     source = ecliptic(ra_deg, dec_deg)
-    row, turn = np.nonzero(np.abs(source @ axis.T) < np.sin(_HALF_WIDTH))
-    third = np.cross(axis[turn], reference[turn])
-    angle = np.arctan2(
-        (source[row] * third).sum(axis=1), (source[row] * reference[turn]).sum(axis=1)
-    )
-    first = time[turn] + REVOLUTION_D * (angle / (2.0 * np.pi) % 1.0)
-    seen = np.concatenate([first, first + FIELDS_APART_D])
-    owner = np.concatenate([row, row])
-    good = (rng.random(len(seen)) < _KEPT) & (seen < STOP_D)
-    for low, high in _GAPS:
-        good &= (seen < low) | (seen > high)
-    return padded(owner[good], seen[good], len(source))
+    owner, time, _ = scan(source)
+    good = rng.random(len(time)) < kept_share(time)
+    return padded(owner[good], time[good], len(source))
+
+
+def kept_share(time: Floats) -> Floats:
+    """Share of the transits at each time that became points of a light curve, as measured."""
+    table = figures()["cadence"]
+    begin, end, share = (np.array(table[key]) for key in ("gap_begin", "gap_end", "gap_kept"))
+    place = np.searchsorted(begin, time, side="right") - 1
+    inside = (place >= 0) & (time < end[place])
+    return np.where(inside, share[place], table["kept"])
 
 
 def padded(owner: NDArray[np.int64], values: Floats, n: int) -> tuple[Floats, NDArray[np.bool_]]:
@@ -92,12 +61,15 @@ def padded(owner: NDArray[np.int64], values: Floats, n: int) -> tuple[Floats, ND
 
 
 def transit_errors(mag: Floats, rng: np.random.Generator) -> Floats:
-    """Draw G transit errors in mag for magnitudes of any shape, from quantiles of real ones."""
+    """Draw G transit errors in mag for magnitudes of any shape, from quantiles of real ones.
+
+    Errors of one source (of one row, where `mag` is (N, T)) are alike, as much as real ones are.
+    """
     table = figures()["transit_errors"]
     g, p, q = (np.array(table[key]) for key in ("g", "p", "log_error"))
     place = np.interp(mag, g, np.arange(len(g)))
     low = np.minimum(place.astype(int), len(g) - 2)
-    u = rng.uniform(p[0], p[-1], np.shape(mag))
+    u = p[0] + (p[-1] - p[0]) * ndtr(_alike(mag, g, np.array(table["alike"]), rng))
     column = np.interp(u, p, np.arange(len(p)))
     left = np.minimum(column.astype(int), len(p) - 2)
     x, y = place - low, column - left
@@ -106,3 +78,40 @@ def transit_errors(mag: Floats, rng: np.random.Generator) -> Floats:
     log_error = (1 - x) * bright + x * faint
     # the measured bins end at G 20; beyond, photon noise of a faint source, 0.4 dex a magnitude
     return np.asarray(10.0 ** (log_error + 0.4 * np.maximum(mag - g[-1], 0.0)))
+
+
+def _alike(mag: Floats, g: Floats, alike: Floats, rng: np.random.Generator) -> Floats:
+    """Normal scores that share `alike` of their variance along the last axis."""
+    share = np.interp(mag, g, alike)
+    common = rng.standard_normal((*np.shape(mag)[:-1], 1))
+    return np.sqrt(share) * common + np.sqrt(1.0 - share) * rng.standard_normal(np.shape(mag))
+
+
+def measure(true: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Observe true magnitudes (N, T): G, its formal error, and whether flags reject the point.
+
+    The scatter exceeds the formal error as it does between real transits of one night; a few
+    transits fail: hugely uncertain, too faint mostly, and mostly flagged.
+    """
+    noise = figures()["noise"]
+    error = transit_errors(true, rng)
+    scatter = np.hypot(noise["floor"], noise["factor"] * error) * rng.standard_normal(true.shape)
+    failed = np.flatnonzero(rng.random(true.size) < noise["failed"])
+    n = len(failed)
+    wrong = 10.0 ** (noise["failed_log_shift"] + noise["failed_log_shift_sd"] * rng.normal(size=n))
+    side = np.where(rng.random(n) < noise["failed_faint"], 1.0, -1.0)
+    scatter.ravel()[failed] = side * wrong
+    error.ravel()[failed] = wrong * 10.0 ** (noise["failed_log_error"] + 0.2 * rng.normal(size=n))
+    chance = np.full(true.size, _REJECTED)
+    chance[failed] = _REJECTED_FAILED
+    return true + scatter, error, rng.random(true.shape) < chance.reshape(true.shape)
+
+
+def typical_scatter(g: Floats) -> Floats:
+    """How much a constant source scatters, in mag, at its G, (N,), failed transits aside."""
+    table, noise = figures()["transit_errors"], figures()["noise"]
+    squares = 10.0 ** (2.0 * np.array(table["log_error"]))
+    p = np.array(table["p"])
+    mean = np.trapezoid(squares, p, axis=1) / (p[-1] - p[0])
+    error = 10.0 ** np.interp(g, table["g"], 0.5 * np.log10(mean))
+    return np.asarray(np.hypot(noise["floor"], noise["factor"] * error))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_core.surveys.simulated.cadence import typical_scatter
 from latent_core.surveys.simulated.classes import KINDS
 from latent_core.surveys.simulated.population import Stars
 
@@ -34,10 +35,18 @@ def vary(time: Floats, real: NDArray[np.bool_], stars: Stars, rng: Rng) -> tuple
     spread = np.sqrt(_mean(change**2, real))
     amplitude = 10.0**stars.log_amplitude
     scaled = np.isin(shapes, _STOCHASTIC) & (spread > 0)
-    factor = np.where(scaled, amplitude / AMPLITUDE_PER_STD / np.maximum(spread, 1e-9), 1.0)
+    factor = np.where(scaled, _scatter(stars) / np.maximum(spread, 1e-9), 1.0)
     measured = np.isin(shapes, _MEASURED)
     amplitude = np.where(measured, np.maximum(AMPLITUDE_PER_STD * spread, 1e-3), amplitude)
     return change * factor[:, None], amplitude
+
+
+def _scatter(stars: Stars) -> Floats:
+    """Scatter (N,) in mag that the star itself must have: the measured one less the noise."""
+    usual = 10.0**stars.log_amplitude / AMPLITUDE_PER_STD
+    total = np.where(np.isfinite(stars.log_std), 10.0**stars.log_std, usual)
+    # a third of the scatter is at least the star's own: these were all published as variable
+    return np.sqrt(np.maximum(total**2 - typical_scatter(stars.g) ** 2, 0.1 * total**2))
 
 
 def _mean(values: Floats, real: NDArray[np.bool_]) -> Floats:
@@ -81,22 +90,32 @@ def cepheid2(time: Floats, stars: Stars, rng: Rng) -> Floats:
 
 
 def modes(time: Floats, stars: Stars, rng: Rng) -> Floats:
-    """One to three pulsation modes; large amplitudes are single and skewed (HADS)."""
+    """One pulsation mode, skewed where it is large (HADS), and as many more as scatter is left."""
     n, amplitude = len(stars), _amplitude(stars)
     x = _angle(time, stars, rng)
-    skew = np.clip(amplitude, 0.0, 0.35)
-    total = np.cos(x) + skew * np.cos(2 * x + 4.0)
-    for _ in range(2):
-        share = rng.uniform(0.0, 0.6, (n, 1)) * np.exp(-amplitude / 0.1)
-        total = total + share * np.cos(x * rng.uniform(0.7, 1.45, (n, 1)))
-    return amplitude * total
+    skew = np.clip(2.5 * amplitude, 0.05, 0.4)
+    total = amplitude * (np.cos(x) + skew * np.cos(2 * x + 4.0))
+    part = rng.dirichlet((1.0, 1.0, 1.0), n)
+    for mode in range(3):
+        other = _left_over(stars) * np.sqrt(part[:, [mode]])
+        ratio, begin = rng.uniform(0.6, 1.6, (n, 1)), _TURN * rng.random((n, 1))
+        total = total + np.minimum(other, 0.95 * amplitude) * np.cos(ratio * x + begin)
+    return np.asarray(total)
+
+
+def _left_over(stars: Stars) -> Floats:
+    """Amplitude (N, 1) of a wave that makes up for scatter beyond first harmonic and noise."""
+    left = 2.0 * _scatter(stars) ** 2 - 100.0**stars.log_amplitude
+    return np.asarray(np.sqrt(np.maximum(left, 0.0)))[:, None]
 
 
 def stable(time: Floats, stars: Stars, rng: Rng) -> Floats:
     """Chemical spots that never change: two harmonics."""
     n, x = len(stars), _angle(time, stars, rng)
-    second = rng.uniform(0.0, 0.5, (n, 1))
-    return _amplitude(stars) * (np.cos(x) + second * np.cos(2 * x + _TURN * rng.random((n, 1))))
+    second = np.minimum(_left_over(stars), 0.8 * _amplitude(stars))
+    return np.asarray(
+        _amplitude(stars) * np.cos(x) + second * np.cos(2 * x + _TURN * rng.random((n, 1)))
+    )
 
 
 def spots(time: Floats, stars: Stars, rng: Rng) -> Floats:
@@ -113,21 +132,26 @@ def spots(time: Floats, stars: Stars, rng: Rng) -> Floats:
 def mira(time: Floats, stars: Stars, rng: Rng) -> Floats:
     """Large, slightly asymmetric cycles that differ by a tenth from each other."""
     n, x = len(stars), _angle(time, stars, rng)
-    cycle = 1 + 0.12 * np.cos(0.53 * x + _TURN * rng.random((n, 1)))
-    wave = cycle * np.cos(x) + rng.uniform(0.0, 0.3, (n, 1)) * np.cos(2 * x + 4.2)
-    return _amplitude(stars) * (wave + 0.2 * _trend(time, rng))
+    cycle = 1 + 0.15 * np.cos(0.53 * x + _TURN * rng.random((n, 1)))
+    steep = rng.normal(0.0, 1.0, (n, 1)) + 4.9  # faster up than down, flat minima or maxima
+    wave = cycle * np.cos(x) + rng.uniform(0.0, 0.35, (n, 1)) * np.cos(2 * x + steep)
+    return _amplitude(stars) * (wave + 0.25 * _trend(time, rng))
 
 
 def semiregular(time: Floats, stars: Stars, rng: Rng) -> Floats:
-    """Two or three periods that beat, a long secondary one, and a trend."""
+    """Two or three periods that beat, a long secondary one, a trend, and irregular changes."""
     n, x = len(stars), _angle(time, stars, rng)
     total = np.cos(x)
     for low, high in ((0.45, 0.6), (0.85, 1.2), (1.8, 2.2)):
         share = rng.uniform(0.1, 0.5, (n, 1))
-        total = total + share * np.cos(x * rng.uniform(low, high, (n, 1)) + rng.random((n, 1)))
+        begin = _TURN * rng.random((n, 1))
+        total = total + share * np.cos(x * rng.uniform(low, high, (n, 1)) + begin)
     slow = _TURN * (time / rng.uniform(300, 1200, (n, 1)) + rng.random((n, 1)))
-    return _amplitude(stars) * (total + rng.uniform(0, 0.5, (n, 1)) * np.cos(slow)
-                                + 0.3 * _trend(time, rng))  # fmt: skip
+    total = total + rng.uniform(0, 0.5, (n, 1)) * np.cos(slow) + 0.3 * _trend(time, rng)
+    period = 10.0 ** stars.log_period[:, None]
+    total = total + 0.6 * _walk(time, np.maximum(0.12 * period, 8.0), rng)
+    # fadings are deeper than brightenings, in mag
+    return _amplitude(stars) * (total + 0.04 * total**2)
 
 
 def symbiotic(time: Floats, stars: Stars, rng: Rng) -> Floats:
@@ -168,7 +192,7 @@ def ellipsoid(time: Floats, stars: Stars, rng: Rng) -> Floats:
 def transits(time: Floats, stars: Stars, rng: Rng) -> Floats:
     """A planet in front of its star: shallow boxes, one at least on a transit of Gaia."""
     phase = ((time - _moment(time, rng)) / 10.0 ** stars.log_period[:, None] + 0.5) % 1.0
-    depth, width = rng.uniform(0.006, 0.025, (len(stars), 1)), 0.035
+    depth, width = 10.0 ** rng.uniform(-2.4, -1.6, (len(stars), 1)), 0.035
     return np.asarray(depth / (1 + np.exp((np.abs(phase - 0.5) - width / 2) / 0.002)))
 
 

@@ -1,13 +1,15 @@
 """Who is in the survey: classes, periods, amplitudes, magnitudes, stellar parameters.
 
 Periods, amplitudes and magnitudes keep the marginals and rank correlations measured on real
-sources of the class (a Gaussian copula over quantile tables); RR Lyrae, Cepheids and eclipsing
-binaries draw the period together with the shape of the curve. [Fe/H] and [alpha/M] come from the
-measured mixture of the two discs and the halo.
+sources of the class (a Gaussian copula over quantile tables); RR Lyrae, Cepheids, delta Scuti
+and long-period variables draw all of them, and the shape of the curve, from one joint mixture.
+[Fe/H] and [alpha/M] come from the measured mixture of the two discs and the halo; [Fe/H] of RR
+Lyrae, and Teff, mass and log g of them and of Cepheids, follow from the light curve.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_core.surveys.simulated.classes import KINDS, Kind
+from latent_core.surveys.simulated.pulsators import pulsator
 from latent_core.surveys.simulated.sky import COSMIC, HALO, THICK, THIN
 from latent_core.surveys.simulated.summary import (
     draw_mixture,
@@ -27,6 +30,9 @@ from latent_core.surveys.simulated.summary import (
 
 Floats = NDArray[np.float64]
 _SHAPE_NUMBERS = 7
+_COLUMNS = ["log_period", "log_amplitude", "g", "log_ratio"]
+_FIELDS = {"bp_rp": "colour"}
+SHAPE_COLUMNS = ("log_period", "r21", "r31", "phi21", "phi31")  # of pulsators; eclipses have 7
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class Stars:
     `log_period` in d (of `period_d`, or of the best frequency where there is no period),
     `log_amplitude` in mag, `g` and `colour` (BP-RP; NaN where no table of the class has one) in
     mag, `a0` the extinction at 547 nm that holds where `colour` is NaN, `shape` (N, 7) the
-    measured numbers of the light curve's shape, or NaN.
+    measured numbers of the light curve's shape, or NaN; `log_std` the scatter of the light curve
+    in mag, noise included, NaN where its shape and amplitude set it.
     """
 
     kind: NDArray[np.int64]
@@ -53,6 +60,7 @@ class Stars:
     part: NDArray[np.int64]
     redshift: Floats
     shape: Floats
+    log_std: Floats
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -81,51 +89,70 @@ def draw_stars(n: int, rng: np.random.Generator) -> Stars:
 
 def _draw_kind(recipe: Kind, n: int, rng: np.random.Generator) -> dict[str, Any]:
     table = recipe.table(figures())
-    shape = _draw_shape(recipe, n, rng)
-    scores = rng.standard_normal((n, 4))
-    if np.isfinite(shape).any():
-        scores[:, 0] = to_scores(table["log_period"], shape[:, 0])
-    scores = scores @ _copula(recipe.name).T
-    period = from_quantiles(table["log_period"], scores[:, 0])
-    drawn = {
-        "shape": shape,
-        "log_period": np.where(np.isfinite(shape[:, 0]), shape[:, 0], period),
-        "log_amplitude": from_quantiles(table["log_amplitude"], scores[:, 1]),
-        "g": from_quantiles(table["g"], scores[:, 2]),
+    drawn: dict[str, Any] = {
+        "shape": np.full((n, _SHAPE_NUMBERS), np.nan),
         "mass": np.full(n, recipe.mass),
         "a0": recipe.a0 * np.exp(0.6 * rng.standard_normal(n)),
     }
-    if "bp_rp" in table:
-        drawn["colour"] = from_quantiles(table["bp_rp"], scores[:, 3])
-    return drawn | _draw_star(recipe, n, rng)
+    drawn |= _draw_light(recipe, table, n, rng)
+    if "log_ratio" in drawn:
+        drawn["log_std"] = drawn["log_amplitude"] - drawn.pop("log_ratio")
+    drawn |= _draw_star(recipe, n, rng)
+    own = pulsator(recipe.name, drawn["shape"], rng)
+    if "part" in own:
+        own["alpha_m"] = _metallicity(own["part"], rng)[1]
+    return drawn | own
+
+
+def _draw_light(
+    recipe: Kind, table: Mapping[str, Any], n: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Period, amplitude, magnitude, colour, shape: jointly where one table has them all."""
+    if "joint" in table:
+        return _draw_jointly(table["joint"], n, rng)
+    names = [*table.get("columns", _COLUMNS), *(["bp_rp"] if "g_bp_rp" in table else [])]
+    scores = rng.standard_normal((n, len(names)))
+    drawn: dict[str, Any] = {}
+    if recipe.shape == "eclipse":
+        drawn["shape"] = draw_mixture(figures()["eclipses"], n, rng)
+        scores[:, 0] = to_scores(table["log_period"], drawn["shape"][:, 0])
+    scores = scores @ _copula(recipe.name).T
+    for column, name in enumerate(names):
+        if name in table:
+            drawn[_FIELDS.get(name, name)] = from_quantiles(table[name], scores[:, column])
+    if "shape" in drawn:
+        drawn["log_period"] = drawn["shape"][:, 0]
+    return drawn
+
+
+def _draw_jointly(table: Mapping[str, Any], n: int, rng: np.random.Generator) -> dict[str, Any]:
+    values = draw_mixture(table, n, rng)
+    drawn: dict[str, Any] = {"shape": np.full((n, _SHAPE_NUMBERS), np.nan)}
+    for column, name in enumerate(table["columns"]):
+        own = reflect(values[:, column], table["low"][column], table["high"][column])
+        if name in SHAPE_COLUMNS:
+            drawn["shape"][:, SHAPE_COLUMNS.index(name)] = own
+        if name not in SHAPE_COLUMNS[1:]:
+            drawn[_FIELDS.get(name, name)] = own
+    return drawn
 
 
 @lru_cache
 def _copula(name: str) -> Floats:
-    """Lower factor (4, 4) of the rank correlation of log period, log amplitude, G, colour.
+    """Lower factor (K, K) of the rank correlation of a kind's columns, the colour last.
 
-    Colour was measured with G alone: given G it is independent of the rest, and the matrix
+    Where colour was measured with G alone, it is independent of the rest given G, and the matrix
     stays positive definite.
     """
     recipe = next(kind for kind in KINDS if kind.name == name)
     table = recipe.table(figures())
-    full = np.eye(4)
-    full[:3, :3] = table.get("correlation", np.eye(3))
-    full[3, :3] = full[:3, 3] = full[:3, 2] * table.get("g_bp_rp", 0.0)
-    return np.asarray(np.linalg.cholesky(full + 1e-6 * np.eye(4)))
-
-
-def _draw_shape(recipe: Kind, n: int, rng: np.random.Generator) -> Floats:
-    shape = np.full((n, _SHAPE_NUMBERS), np.nan)
-    table = (
-        figures()["eclipses"]
-        if recipe.shape == "eclipse"
-        else figures()["shapes"].get(recipe.name, {})
-    )
-    if table:
-        drawn = draw_mixture(table, n, rng)
-        shape[:, : drawn.shape[1]] = drawn
-    return shape
+    names = table.get("columns", _COLUMNS)
+    full = np.eye(len(names) + ("g_bp_rp" in table))
+    k = len(names)
+    full[:k, :k] = table.get("correlation", np.eye(k))
+    if "g_bp_rp" in table:
+        full[k, :k] = full[:k, k] = full[:k, names.index("g")] * table["g_bp_rp"]
+    return np.asarray(np.linalg.cholesky(full + 1e-6 * np.eye(len(full))))
 
 
 def _draw_star(recipe: Kind, n: int, rng: np.random.Generator) -> dict[str, Any]:

@@ -14,9 +14,14 @@ _TO_ICRS = np.array(
     ]
 )  # galactic -> ICRS, Hipparcos Catalogue vol. 1, eq. 1.5.11
 _SCALE_HEIGHT_PC = np.array([120.0, 700.0])
-_LMC_RA, _LMC_DEC, _LMC_RADIUS = 80.9, -69.8, 2.5
-_LMC_FROM_PC, _LMC_TO_PC = 35_000.0, 80_000.0
+# Magellanic Clouds: RA, Dec, radius in deg; nearest and farthest source in pc; distance modulus
+# (Pietrzynski et al. 2019, Nature 567, 200; Graczyk et al. 2020, ApJ 904, 13) and its depth in mag
+CLOUDS = (
+    (80.9, -69.8, 2.5, 35_000.0, 58_000.0, 18.477, 0.04),
+    (13.2, -72.8, 1.2, 58_000.0, 90_000.0, 18.977, 0.05),
+)
 THIN, THICK, HALO, COSMIC = range(4)
+_DUST = 0.6  # exponent of sin b that gives the median |b| of real quasars, 41 deg
 _ORDER = 12
 SUFFIX_BITS = 35
 
@@ -26,23 +31,32 @@ def positions(
 ) -> tuple[Floats, Floats]:
     """Draw RA and Dec in degrees, (N,) each.
 
-    Disc stars keep the scale height of their disc, halo stars and galaxies are isotropic, and
-    what is as far as the Large Magellanic Cloud stands there.
+    Disc stars keep the scale height of their disc, halo stars are isotropic, galaxies avoid the
+    dust of the plane, and what is as far as a Magellanic Cloud stands there.
     """
     n = len(part)
     height = _SCALE_HEIGHT_PC[np.minimum(part, 1)] * rng.laplace(size=n)
     sin_b = np.where(part >= HALO, rng.uniform(-1, 1, n), height / distance_pc)
     sin_b = np.where(np.abs(sin_b) > 1, rng.uniform(-1, 1, n), sin_b)
+    sin_b = np.where(part == COSMIC, np.sign(sin_b) * np.abs(sin_b) ** _DUST, sin_b)
     centre = np.where(part == COSMIC, 0.0, 0.45) > rng.random(n)
     lon = np.where(centre, rng.normal(0.0, 0.7, n), rng.uniform(0, 2 * np.pi, n))
     cos_b = np.sqrt(1 - sin_b**2)
     vector = np.column_stack([cos_b * np.cos(lon), cos_b * np.sin(lon), sin_b]) @ _TO_ICRS.T
     ra = np.degrees(np.arctan2(vector[:, 1], vector[:, 0])) % 360.0
     dec = np.degrees(np.arcsin(np.clip(vector[:, 2], -1, 1)))
-    offset = rng.normal(0.0, _LMC_RADIUS, (2, n))
-    cloud = (distance_pc > _LMC_FROM_PC) & (distance_pc < _LMC_TO_PC) & (part < COSMIC)
-    ra = np.where(cloud, _LMC_RA + offset[0] / np.cos(np.radians(_LMC_DEC)), ra) % 360.0
-    return ra, np.where(cloud, _LMC_DEC + offset[1], dec)
+    offset = rng.standard_normal((2, n))
+    for (ra0, dec0, radius, *_), inside in zip(CLOUDS, in_clouds(part, distance_pc), strict=True):
+        east = radius * offset[0] / np.cos(np.radians(dec0))
+        ra = np.where(inside, ra0 + east, ra) % 360.0
+        dec = np.where(inside, dec0 + radius * offset[1], dec)
+    return ra, dec
+
+
+def in_clouds(part: NDArray[np.int64], distance_pc: Floats) -> list[NDArray[np.bool_]]:
+    """Which sources lie in which of the `CLOUDS`, (N,) each."""
+    star = part < COSMIC
+    return [star & (distance_pc > near) & (distance_pc <= far) for *_, near, far, _, _ in CLOUDS]
 
 
 def healpix(ra_deg: Floats, dec_deg: Floats, order: int = _ORDER) -> NDArray[np.int64]:
@@ -65,6 +79,32 @@ def healpix(ra_deg: Floats, dec_deg: Floats, order: int = _ORDER) -> NDArray[np.
     x = np.where(belt, x, np.where(north, side - 1 - k, j))
     y = np.where(belt, y, np.where(north, side - 1 - j, k))
     return np.asarray(face * side**2 + (_spread(x) | (_spread(y) << 1)), np.int64)
+
+
+def healpix_centre(pixel: NDArray[np.int64], order: int = _ORDER) -> tuple[Floats, Floats]:
+    """RA and Dec in degrees, (N,) each, of nested HEALPix numbers; the inverse of `healpix`."""
+    side = 1 << order
+    face, inside = pixel >> (2 * order), pixel & (side * side - 1)
+    x, y = _gather(inside), _gather(inside >> 1)
+    band, column = face // 4, face % 4
+    # ring number from the north pole, and how many pixels a quarter of that ring has
+    ring = (band + 2) * side - x - y - 1
+    polar = (ring < side) | (ring > 3 * side)
+    quarter = np.where(polar, np.minimum(ring, 4 * side - ring), side)
+    cap = 1.0 - quarter.astype(float) ** 2 / (3.0 * side**2)
+    z = np.where(polar, np.where(ring < side, cap, -cap), (2 * side - ring) * 2.0 / (3.0 * side))
+    # longitude in quarter turns: faces of the middle band begin an eighth earlier
+    turn = column + np.where(band == 1, 0.0, 0.5) + (x - y) / (2.0 * quarter)
+    return turn % 4.0 * 90.0, np.degrees(np.arcsin(z))
+
+
+def _gather(bits: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Keep every second bit of numbers below 2^32 and close the gaps."""
+    bits = bits & 0x55555555
+    bits = (bits | (bits >> 1)) & 0x33333333
+    bits = (bits | (bits >> 2)) & 0x0F0F0F0F
+    bits = (bits | (bits >> 4)) & 0x00FF00FF
+    return (bits | (bits >> 8)) & 0xFFFF
 
 
 def _spread(bits: NDArray[np.int64]) -> NDArray[np.int64]:

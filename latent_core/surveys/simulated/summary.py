@@ -1,7 +1,8 @@
 """The shipped summary figures of real stars, and drawing from them.
 
-`simulation_summary.json` and `.npz` hold quantiles, mixtures and templates only; how they were
-measured is `data/make_simulation_summary.py`.
+`simulation_summary.json` and `.npz` hold quantiles, mixtures and templates only, and so does
+`variability_summary.json`, all that concerns light curves; how they were measured is
+`data/make_simulation_summary.py` and `data/make_variability_summary.py`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ Floats = NDArray[np.float64]
 
 @lru_cache
 def figures() -> dict[str, Any]:
-    """Populations, light-curve shapes, transit errors, metallicities."""
-    file = resources.files("gaia_latent_data") / "simulation_summary.json"
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    """Populations, light-curve shapes, cadence, transit errors, metallicities."""
+    content: dict[str, Any] = {}
+    for name in ("simulation_summary.json", "variability_summary.json"):
+        file = resources.files("gaia_latent_data") / name
+        content |= json.loads(file.read_text(encoding="utf-8"))
     return content
 
 
