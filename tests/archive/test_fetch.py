@@ -54,6 +54,7 @@ def test_every_call_keeps_to_the_limits(client: Client, tmp_path: Path) -> None:
     assert {form["VALID_DATA"] for form in calls} == {"false"}
     assert {form["RELEASE"] for form in calls} == {"Gaia DR3"}
     assert client.server.count("submit") == 3  # 60 ids in uploads of 25
+    assert client.server.count("forget") == 3  # no job is left at the archive
 
 
 def test_what_the_archive_does_not_hold_is_listed(client: Client, tmp_path: Path) -> None:
