@@ -262,7 +262,8 @@ def _write_survey(job: _Fetch, out: Path) -> FetchReport:
     }
     with write_stage(folder, STAGE, provenance) as writer:
         _write_missing(writer, job.missing)
-        writer.save_text(REPORT, text)
+        queries = [f"{what}: {query}\n" for what, query in job.request.queries().items()]
+        writer.save_text(REPORT, text + "".join(queries))
     job.work.mark_placed(folder.version)
     with disk_errors(out):
         replace_folder(place, out)
