@@ -102,6 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer({})
 
     def do_DELETE(self) -> None:
+        self.archive.asked.append(("forget", {}))
         self._send(200, b"")
 
     def do_POST(self) -> None:

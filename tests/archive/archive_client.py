@@ -57,6 +57,6 @@ def fetch_in_child(url: str, row_limit: int, out: str) -> None:
     """Fetch in a process of its own, which the test kills."""
     server = LocalArchive.__new__(LocalArchive)
     server.url, server.row_limit = url, row_limit
-    client = Client(server, per_batch=6, per_upload=10)
+    client = Client(server, per_batch=4, per_upload=7)
     query = "SELECT source_id, 0.5 AS frequency FROM gaiadr3.gaia_source"
     client.fetch(Path(out), client.request(query=query))

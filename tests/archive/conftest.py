@@ -13,3 +13,8 @@ from local_archive import local_archive
 def client() -> Iterator[Client]:
     with local_archive() as server:
         yield Client(server)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -54,6 +54,7 @@ def test_every_call_keeps_to_the_limits(client: Client, tmp_path: Path) -> None:
     assert {form["VALID_DATA"] for form in calls} == {"false"}
     assert {form["RELEASE"] for form in calls} == {"Gaia DR3"}
     assert client.server.count("submit") == 3  # 60 ids in uploads of 25
+    assert client.server.count("forget") == 3  # no job is left at the archive
 
 
 def test_what_the_archive_does_not_hold_is_listed(client: Client, tmp_path: Path) -> None:
@@ -102,6 +103,7 @@ def test_the_manifest_repeats_the_query(client: Client, tmp_path: Path) -> None:
     stage = folder.stage("fetch")
     assert stage is not None
     assert stage["adql"]["sources"] == query
+    assert f"sources: {query}\n" in folder.file("fetch.txt").read_text()
     frame = folder.catalog.frame
     np.testing.assert_allclose(frame["twice"], 2 * frame["ra"])
     assert (frame["dec"] > 0).all()
@@ -191,3 +193,31 @@ def test_a_changed_part_is_fetched_again(client: Client, tmp_path: Path) -> None
     asked = client.server.count("submit")
     assert client.fetch(tmp_path / "s.survey").complete
     assert client.server.count("submit") == asked + 1
+
+
+def test_a_kill_just_before_the_end_is_cleared_up(client: Client, tmp_path: Path) -> None:
+    client.fetch(tmp_path / "s.survey")
+    version = survey(tmp_path).version
+    work = tmp_path / "s.survey.fetch"
+    for mark in (version, None):  # killed while removing the work folder; killed at its last step
+        work.mkdir()
+        if mark:
+            (work / "placed").write_text(mark)
+            (work / "xp-00000.parquet").write_text("left over")
+        asked = len(client.server.asked)
+        report = client.fetch(tmp_path / "s.survey")
+        assert report.complete
+        assert len(client.server.asked) == asked
+        assert not work.exists()
+    assert survey(tmp_path).version == version
+
+
+def test_an_unfinished_overwrite_is_not_taken_for_done(client: Client, tmp_path: Path) -> None:
+    client.fetch(tmp_path / "s.survey")
+    client.server.fail("data", *["500"] * 5 * 3)
+    with pytest.raises(IncompleteError):
+        client.fetch(tmp_path / "s.survey", overwrite=True)
+    assert survey(tmp_path).verify()
+    asked = client.server.count("data")
+    client.fetch(tmp_path / "s.survey", overwrite=True)
+    assert client.server.count("data") > asked

@@ -30,6 +30,7 @@ from latent_core.surveys.archive.report import MISSING, REPORT, FetchReport, Mis
 from latent_core.surveys.archive.services import Services
 from latent_core.surveys.archive.work import Work, work_folder
 from latent_core.surveys.gaia_files import ingest
+from latent_core.surveys.rows import flags
 
 Progress = Callable[[str, int, int], None]
 Ids = NDArray[np.int64]
@@ -112,9 +113,9 @@ class _Fetch:
     def collect(self) -> None:
         """Bring every part into the work folder, and list what is missing."""
         self.ids = self._selection()
-        flags = self._catalog()
+        catalog = self._catalog()
         for name in self.request.products:
-            self._product(name, flags)
+            self._product(name, catalog)
         if self.failures and not self.incomplete:
             raise IncompleteError(
                 f"{len(self.failures)} batches did not come ({self.failures[0]}); give the same "
@@ -140,13 +141,13 @@ class _Fetch:
         """Fetch catalog columns in chunks; returns source_id and the flags of the products."""
         archive = self.request.archive
         query = adql.catalog_query(archive)
-        flags = [archive.products[name].flag for name in self.request.products]
+        wanted = [archive.products[name].flag for name in self.request.products]
         found = []
         for name, ids, number, total in _chunks("catalog", self.ids, archive.ids_per_upload):
             self.tell("catalog", number, total)
             self._part(name, ids, lambda few: self.services.query(query, few.tolist()))
             self.chunks.append(name)
-            found.append(self.work.rows(name, [SOURCE_ID, *flags]))
+            found.append(self.work.rows(name, [SOURCE_ID, *wanted]))
         self.tell("catalog", len(found), len(found))
         known = pd.concat(found, ignore_index=True)
         absent = np.setdiff1d(self.ids, known[SOURCE_ID].to_numpy())
@@ -154,19 +155,19 @@ class _Fetch:
         self.missing.add(absent, "catalog", f"not in {archive.schema}.gaia_source")
         return known
 
-    def _product(self, name: str, flags: pd.DataFrame) -> None:
+    def _product(self, name: str, catalog: pd.DataFrame) -> None:
         archive = self.request.archive
         flag = archive.products[name].flag
-        has = flags[flag].fillna(False).astype(bool).to_numpy()
-        ids = flags[SOURCE_ID].to_numpy(np.int64)
+        has = flags(catalog[flag])
+        ids = catalog[SOURCE_ID].to_numpy(np.int64)
         self.missing.add(ids[~has], name, f"the archive has none ({flag} is false)", held=False)
         in_a_row, self.received[name] = 0, 0
         for part, few, number, total in _chunks(name, np.sort(ids[has]), archive.ids_per_batch):
             self.tell(name, number, total)
             try:
-                rows = self._part(part, few, lambda asked: self._ask(name, asked))
-                in_a_row, self.received[name] = 0, self.received[name] + rows
-                self.batches += [part] if rows else []
+                came = self._part(part, few, lambda asked: self._ask(name, asked))
+                in_a_row, self.received[name] = 0, self.received[name] + came
+                self.batches += [part] if came else []
             except IncompleteError as error:
                 in_a_row += 1
                 self._fail(part, few, error, give_up=in_a_row == FAILURES_IN_A_ROW)
@@ -261,7 +262,8 @@ def _write_survey(job: _Fetch, out: Path) -> FetchReport:
     }
     with write_stage(folder, STAGE, provenance) as writer:
         _write_missing(writer, job.missing)
-        writer.save_text(REPORT, text)
+        queries = [f"{what}: {query}\n" for what, query in job.request.queries().items()]
+        writer.save_text(REPORT, text + "".join(queries))
     job.work.mark_placed(folder.version)
     with disk_errors(out):
         replace_folder(place, out)

@@ -46,13 +46,14 @@ class Services:
         (they would be a part of the answer only); IncompleteError where it does not answer.
         """
         limit = self.archive.row_limit
-        url = self.connection.patience.insist(
+        job, url = self.connection.patience.insist(
             lambda: self._finished_job(adql, ids), "the archive's query"
         )
         try:
             rows = self.connection.take("GET", url, lambda content: rows_of(content, self.aliases))
         except OverflowedError:
             rows = None
+        self.connection.forget(job)
         if rows is None or len(rows) >= limit:
             raise InputError(
                 f"the answer reaches the archive's limit of {limit:,} rows, so it is only a part",
@@ -60,8 +61,8 @@ class Services:
             )
         return rows
 
-    def _finished_job(self, adql: str, ids: Sequence[int] | None) -> str:
-        """Run a job to its end; returns the address of its result."""
+    def _finished_job(self, adql: str, ids: Sequence[int] | None) -> tuple[str, str]:
+        """Run a job to its end; returns its address and that of its result."""
         from pyvo.dal import DALQueryError, DALServiceError
         from pyvo.dal.tap import AsyncTAPJob
 
@@ -84,7 +85,7 @@ class Services:
                 raise PassingError("a job description came that cannot be read") from error
             if job.result_uri is None:
                 raise IncompleteError("the archive's job ended without a result; try again later")
-            return str(job.result_uri)
+            return str(job.url), str(job.result_uri)
 
     def _wait(self, job: object) -> None:
         pause, waited = 1.0, 0.0

@@ -49,7 +49,8 @@ class Work:
         text = json.dumps(request, indent=1, sort_keys=True) + "\n"
         file = self.path / REQUEST
         if not file.exists():
-            if any(entry.name != LOCK for entry in self.path.iterdir()):
+            others = {entry.name for entry in self.path.iterdir()} - {LOCK, f"{REQUEST}.partial"}
+            if others:
                 raise FolderError(f"{self.path} was not written by gaia-latent fetch; move it")
             _write(file, text.encode())
         elif file.read_text(encoding="utf-8") != text:
