@@ -15,11 +15,18 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.modalities.xp_operator import load_operator, shipped
+from latent_core.modalities.xp_operator import load_operator
 from latent_core.surveys.simulated.classes import KINDS
 from latent_core.surveys.simulated.physics import extinction_curve, planck
 from latent_core.surveys.simulated.population import Stars
 from latent_core.surveys.simulated.summary import arrays
+from latent_core.surveys.simulated.xp_noise import (
+    band_magnitudes,
+    draw_errors,
+    following,
+    inflation,
+    noise_factor,
+)
 
 Floats = NDArray[np.float64]
 _LSF_NM = 5.0  # line width that the spectrograph makes of any narrow line, sigma
@@ -43,12 +50,18 @@ _LARGEST_A0 = 12.0
 
 @dataclass(frozen=True)
 class Light:
-    """Noise-free light of N sources: `flux` (N, W), median 1, reddened; colours in mag."""
+    """Noise-free light of N sources: `flux` (N, W), median 1, reddened; colours in mag.
+
+    `amplitude` (N,) in mag is how much a source varies, which its XP errors feel; `ordinary`
+    (N,) tells the photospheres of stars from all else.
+    """
 
     flux: Floats
     bp_rp: Floats
     a0: Floats
     a_g: Floats
+    amplitude: Floats
+    ordinary: NDArray[np.bool_]
 
 
 @lru_cache
@@ -87,7 +100,15 @@ def shine(stars: Stars, rng: np.random.Generator) -> Light:
     flux = bare * np.exp(-a0[:, None] * curve)
     a_g, colour = colours(flux)
     a_g = a_g - colours(bare)[0]
-    return Light(flux / np.median(flux, axis=1, keepdims=True), colour, a0, a_g)
+    kinds = np.array([kind.spectrum for kind in KINDS])[stars.kind]
+    return Light(
+        flux=flux / np.median(flux, axis=1, keepdims=True),
+        bp_rp=colour,
+        a0=a0,
+        a_g=a_g,
+        amplitude=10.0**stars.log_amplitude,
+        ordinary=kinds == "star",
+    )
 
 
 def colours(flux: Floats) -> tuple[Floats, Floats]:
@@ -261,50 +282,25 @@ _PAINTERS = {
 }  # fmt: skip
 
 
-@lru_cache
-def projection() -> tuple[Floats, Floats, Floats]:
-    """Mean (110,), gain (110, W) and matrix (W, 110): spectra of median 1 <-> coefficients.
-
-    The calibrate matrix has no inverse of its own (343 smooth samples, 110 coefficients); the
-    covariance of real stars says which coefficients are plausible, and 0.3 % noise how closely
-    to follow the spectrum (0.2 % rms for stars, 2 % for quasars).
-    """
-    matrix = load_operator().calibrate
-    with np.load(shipped("xp_coefficient_prior.npz"), allow_pickle=False) as prior:
-        mean, spread = prior["mean"], prior["covariance"]
-    noise = 0.003**2 * np.eye(len(matrix))
-    gain = np.linalg.solve(matrix @ spread @ matrix.T + noise, matrix @ spread).T
-    return mean, gain, matrix
-
-
 def observe(
     light: Light, g: Floats, rng: np.random.Generator
 ) -> tuple[Floats, NDArray[np.float32]]:
-    """Return noisy coefficients (N, 110) and their errors for sources of magnitude `g` (N,)."""
-    mean, gain, matrix = projection()
-    values = mean + (light.flux - matrix @ mean) @ gain.T
-    bright = colours(light.flux)[0]
-    values = values * 10.0 ** (-0.4 * (g - bright))[:, None]
-    errors = coefficient_errors(g, rng)
-    noise = rng.standard_normal(errors.shape) @ _noise_factor().T
+    """Return noisy coefficients (N, 110) and their errors for sources of magnitude `g` (N,).
+
+    What a smooth spectrum leaves open in its 110 coefficients is drawn as real ones scatter
+    there; errors and their correlations are those of real rows at that magnitude and colour.
+    """
+    values = np.empty((len(g), len(noise_factor())))
+    for prior, rows in (("field", light.ordinary), ("any", ~light.ordinary)):
+        mean, gain, loose = following(prior)
+        matrix = load_operator().calibrate
+        own = light.flux[rows]
+        values[rows] = mean + (own - matrix @ mean) @ gain.T
+        values[rows] += rng.standard_normal((len(own), len(loose))) @ loose.T
+    magnitudes = band_magnitudes(light.flux)
+    dimming = g - magnitudes[:, 0]
+    values *= 10.0 ** (-0.4 * dimming)[:, None]
+    quiet = draw_errors(magnitudes + dimming[:, None], rng)
+    errors = quiet * inflation(values, quiet, light.amplitude, rng)
+    noise = rng.standard_normal(errors.shape) @ noise_factor().T
     return values + errors * noise, errors.astype(np.float32)
-
-
-@lru_cache
-def _noise_factor() -> Floats:
-    """Lower factor (110, 110) of the mean correlation of real coefficient errors."""
-    from scipy.linalg import block_diag
-
-    blocks = [c + 1e-3 * np.eye(len(c)) for c in arrays()["error_correlation"]]
-    return np.asarray(np.linalg.cholesky(block_diag(*blocks) / 1.001))
-
-
-def coefficient_errors(g: Floats, rng: np.random.Generator) -> Floats:
-    """Draw the errors of 110 coefficients for sources of magnitude `g` (N,), (N, 110)."""
-    table = arrays()
-    x = np.clip(g - 15.0, -8.0, 5.5)[:, None]
-    base, slope, bend = table["error_fit"]
-    common = table["error_common"] * rng.standard_normal((len(g), 1))
-    own = table["error_own"] * rng.standard_normal((len(g), len(base)))
-    log_error = base + slope * x + bend * x**2 + common + own
-    return np.asarray(10.0 ** (log_error - 0.4 * g[:, None]))
