@@ -1,10 +1,11 @@
 """What the spectrograph sees: XP coefficients of each source, their errors, and its colours.
 
-Stars are local linear fits to dereddened spectra of real stars (APOGEE parameters) between 3,150
-and 18,500 K, carried beyond by black bodies. Active nuclei, supernovae, white dwarfs, carbon and
-emission-line stars are analytic. Every spectrum is reddened, projected to 110 coefficients with
-the covariance of real stars as prior, scaled to its G magnitude, and gets noise as real errors at
-that magnitude have it.
+Stars follow real ones of their parameters between 3,150 and 18,500 K, scatter included
+(`templates`); black bodies carry them beyond. Active nuclei, supernovae, white dwarfs, carbon and
+emission-line stars are analytic: templates, not measured populations. Every spectrum is reddened
+by the measured curve, turned into 110 coefficients by GaiaXPy's operator and the covariance of
+real ones, scaled to its G magnitude, and gets errors and correlated noise as real rows of that
+magnitude and colour have them (`xp_noise`).
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 
 from latent_core.modalities.xp_operator import load_operator
 from latent_core.surveys.simulated.classes import KINDS
-from latent_core.surveys.simulated.physics import extinction_curve, planck
+from latent_core.surveys.simulated.physics import planck
 from latent_core.surveys.simulated.population import Stars
 from latent_core.surveys.simulated.summary import arrays
+from latent_core.surveys.simulated.templates import photosphere, scattered, star_figures
 from latent_core.surveys.simulated.xp_noise import (
     band_magnitudes,
     draw_errors,
@@ -44,7 +46,7 @@ _CARBON_BANDS = (
     (436.0, 10.0, 1.2), (472.0, 8.0, 1.2), (513.0, 10.0, 1.5), (559.0, 10.0, 1.0),
     (605.0, 9.0, 0.7), (695.0, 8.0, 0.5), (790.0, 12.0, 0.6), (920.0, 15.0, 0.7),
 )  # fmt: skip
-_WARMEST_GIANT_K = 5500.0
+_PHOTOSPHERES = ("star", "cool", "yso", "be")  # kinds that scatter as real stars do
 _LARGEST_A0 = 12.0
 
 
@@ -68,7 +70,7 @@ class Light:
 def _bare_colours(branch: str) -> tuple[Floats, Floats]:
     """Return intrinsic BP-RP, falling, and Teff, rising, of unreddened solar stars, (40,) each."""
     teff = np.exp(np.linspace(np.log(2500.0), np.log(9000.0), 40))
-    logg = np.interp(teff, arrays()[f"{branch}_teff"], arrays()[f"{branch}_logg"])
+    logg = np.interp(teff, star_figures()[f"{branch}_teff"], star_figures()[f"{branch}_logg"])
     zero = np.zeros_like(teff)
     colour = colours(photosphere(teff, logg, zero, zero))[1]
     return np.minimum.accumulate(colour), teff
@@ -90,7 +92,7 @@ def warmed(stars: Stars) -> Stars:
 def shine(stars: Stars, rng: np.random.Generator) -> Light:
     """Return reddened spectra; where a colour is set, extinction brings the star to it."""
     bare = intrinsic(stars, rng)
-    curve = 0.4 * np.log(10.0) * extinction_curve(arrays()["wavelength_nm"])
+    curve = star_figures()["extinction"]
     a0 = np.clip(np.where(np.isfinite(stars.colour), 0.5, stars.a0), 0.0, _LARGEST_A0)
     for _ in range(4):
         colour = colours(bare * np.exp(-a0[:, None] * curve))[1]
@@ -98,12 +100,15 @@ def shine(stars: Stars, rng: np.random.Generator) -> Light:
         wanted = np.where(np.isfinite(stars.colour), stars.colour, colour)
         a0 = np.clip(a0 + (wanted - colour) / slope, 0.0, _LARGEST_A0)
     flux = bare * np.exp(-a0[:, None] * curve)
-    a_g, colour = colours(flux)
-    a_g = a_g - colours(bare)[0]
+    a_g = colours(flux)[0] - colours(bare)[0]
+    flux /= np.median(flux, axis=1, keepdims=True)
     kinds = np.array([kind.spectrum for kind in KINDS])[stars.kind]
+    own = np.flatnonzero(np.isin(kinds, _PHOTOSPHERES))
+    flux[own] = scattered(flux[own], stars.teff[own], stars.logg[own], a0[own], rng)
+    flux /= np.median(flux, axis=1, keepdims=True)
     return Light(
-        flux=flux / np.median(flux, axis=1, keepdims=True),
-        bp_rp=colour,
+        flux=flux,
+        bp_rp=colours(flux)[1],
         a0=a0,
         a_g=a_g,
         amplitude=10.0**stars.log_amplitude,
@@ -131,32 +136,6 @@ def intrinsic(stars: Stars, rng: np.random.Generator) -> Floats:
 def star(stars: Stars, _: np.random.Generator) -> Floats:
     """Spectra of ordinary stars from the measured templates."""
     return photosphere(stars.teff, stars.logg, stars.fe_h, stars.alpha_m)
-
-
-def photosphere(teff: Floats, logg: Floats, fe_h: Floats, alpha_m: Floats) -> Floats:
-    """Interpolate the templates in Teff and shift them by their slopes, (N, W)."""
-    giant = (logg < 3.6) & (teff < _WARMEST_GIANT_K)
-    offsets = np.column_stack([logg, np.clip(fe_h, -2.0, 0.5), np.clip(alpha_m, -0.1, 0.4)])
-    log_ratio = np.empty((len(teff), len(arrays()["wavelength_nm"])))
-    for branch, rows in (("giant", np.flatnonzero(giant)), ("dwarf", np.flatnonzero(~giant))):
-        if len(rows):
-            log_ratio[rows] = _template(branch, teff[rows], offsets[rows])
-    return np.asarray(np.exp(log_ratio) * planck(arrays()["wavelength_nm"], teff))
-
-
-def _template(branch: str, teff: Floats, offsets: Floats) -> Floats:
-    grid = np.log(arrays()[f"{branch}_teff"])
-    # TiO bands keep deepening below the coolest template, by at most one step of the grid
-    place = np.searchsorted(grid, np.log(teff)).clip(1, len(grid) - 1) - 1
-    part = ((np.log(teff) - grid[place]) / (grid[place + 1] - grid[place])).clip(-1.0, 1.0)
-    out = 0.0
-    for node, share in ((place, 1.0 - part), (place + 1, part)):
-        shift = offsets.copy()
-        shift[:, 0] = np.clip(offsets[:, 0] - arrays()[f"{branch}_logg"][node], -0.8, 0.8)
-        slopes = arrays()[f"{branch}_slopes"][node]
-        fit = arrays()[f"{branch}_log_flux"][node] + np.einsum("nk,nkw->nw", shift, slopes)
-        out = out + share[:, None] * fit
-    return np.asarray(out)
 
 
 def _line(centre: Floats | float, sigma: Floats | float = _LSF_NM) -> Floats:

@@ -1,6 +1,6 @@
 """The shipped summary figures of real stars, and drawing from them.
 
-`simulation_summary.json` and `.npz` hold quantiles, mixtures and templates only; how they were
+`simulation_summary.json` and `.npz` hold quantiles, mixtures and passbands only; how they were
 measured is `data/make_simulation_summary.py`.
 """
 
@@ -29,7 +29,7 @@ def figures() -> dict[str, Any]:
 
 @lru_cache
 def arrays() -> Mapping[str, Floats]:
-    """Spectral templates, passbands and XP errors."""
+    """Wavelengths and passbands."""
     with (resources.files("gaia_latent_data") / "simulation_summary.npz").open("rb") as stream:
         archive = np.load(stream, allow_pickle=False)
         return {name: np.asarray(archive[name], float) for name in archive.files}
