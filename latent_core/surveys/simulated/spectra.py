@@ -94,11 +94,7 @@ def shine(stars: Stars, rng: np.random.Generator) -> Light:
     bare = intrinsic(stars, rng)
     curve = star_figures()["extinction"]
     a0 = np.clip(np.where(np.isfinite(stars.colour), 0.5, stars.a0), 0.0, _LARGEST_A0)
-    for _ in range(4):
-        colour = colours(bare * np.exp(-a0[:, None] * curve))[1]
-        slope = 0.42 - 0.012 * a0  # d(BP-RP)/dA0 of cool stars is flatter; four steps settle it
-        wanted = np.where(np.isfinite(stars.colour), stars.colour, colour)
-        a0 = np.clip(a0 + (wanted - colour) / slope, 0.0, _LARGEST_A0)
+    a0 = _reddening(bare, curve, stars.colour, a0)
     flux = bare * np.exp(-a0[:, None] * curve)
     a_g = colours(flux)[0] - colours(bare)[0]
     flux /= np.median(flux, axis=1, keepdims=True)
@@ -136,6 +132,33 @@ def intrinsic(stars: Stars, rng: np.random.Generator) -> Floats:
 def star(stars: Stars, _: np.random.Generator) -> Floats:
     """Spectra of ordinary stars from the measured templates."""
     return photosphere(stars.teff, stars.logg, stars.fe_h, stars.alpha_m)
+
+
+def twins(stars: Stars, rng: np.random.Generator) -> Floats:
+    """Reddened spectra (N, W), median 1, of stars of given parameters and BP-RP, all ordinary.
+
+    Beside real stars of those parameters they show how like real ones ours are.
+    """
+    curve = star_figures()["extinction"]
+    bare = photosphere(stars.teff, stars.logg, stars.fe_h, stars.alpha_m)
+    # the intrinsic colour of a real star may be bluer than the template's
+    a0 = _reddening(bare, curve, stars.colour, np.full(len(stars), 0.5), least=-1.0)
+    flux = bare * np.exp(-a0[:, None] * curve)
+    flux /= np.median(flux, axis=1, keepdims=True)
+    return scattered(flux, stars.teff, stars.logg, a0, rng)
+
+
+def _reddening(
+    bare: Floats, curve: Floats, wanted: Floats, start: Floats, least: float = 0.0
+) -> Floats:
+    """A0 (N,) that brings bare spectra to a colour; `start` where none is wanted (NaN)."""
+    a0 = start
+    for _ in range(4):
+        colour = colours(bare * np.exp(-a0[:, None] * curve))[1]
+        slope = 0.42 - 0.012 * a0  # d(BP-RP)/dA0 of cool stars is flatter; four steps settle it
+        step = np.where(np.isfinite(wanted), (wanted - colour) / slope, 0.0)
+        a0 = np.clip(a0 + step, least, _LARGEST_A0)
+    return a0
 
 
 def _line(centre: Floats | float, sigma: Floats | float = _LSF_NM) -> Floats:
