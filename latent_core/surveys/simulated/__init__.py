@@ -14,9 +14,9 @@ one does, and every table, product and manifest that it writes says `simulated`.
 
 Real: marginals per class, Fourier and eclipse shapes, spectra of stars with their scatter
 (APOGEE, 3,150 to 18,500 K), errors of coefficients against magnitude, colour and amplitude, and
-their correlations, [alpha/M] against [Fe/H]. Assumed: the mixture, Teff and log g of each class, spectra of what is not a normal star, the
-link between light curve and spectrum beyond the class. Left out: BP and RP epochs, blends,
-wrong frequencies.
+their correlations, [alpha/M] against [Fe/H]. Assumed: the mixture, Teff and log g of each class,
+spectra of what is not a normal star, the link between light curve and spectrum beyond the class.
+Left out: BP and RP epochs, blends, wrong frequencies.
 """
 
 from latent_core.surveys.simulated.survey import BLOCK_ROWS, simulate
