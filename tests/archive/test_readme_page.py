@@ -109,7 +109,8 @@ def run(command: str, folder: Path, archive: LocalArchive) -> str:
 @pytest.mark.timeout(900)
 def test_a_reader_gets_from_the_archive_to_a_map_line_by_line(folder, archive):
     given = commands()
-    assert {c.split()[1] for c in given} >= {"fetch", "ingest", "labels", "build", "place", "serve"}
+    verbs = {command.split()[1] for command in given}
+    assert verbs >= {"fetch", "ingest", "labels", "build", "place", "serve"}
     said = {}
     for command in given:
         if command.split()[1] != "serve":

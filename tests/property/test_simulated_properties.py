@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from latent_core.surveys.simulated.cadence import padded, transit_errors
 from latent_core.surveys.simulated.sky import healpix, invented_ids
-from latent_core.surveys.simulated.spectra import colours, photosphere
+from latent_core.surveys.simulated.spectra import colours
 from latent_core.surveys.simulated.summary import from_quantiles, to_scores
+from latent_core.surveys.simulated.templates import photosphere
 
 RA = st.floats(0.0, 360.0, exclude_max=True)
 DEC = st.floats(-90.0, 90.0)

@@ -10,16 +10,19 @@ one does, and every table, product and manifest that it writes says `simulated`.
 - `sky`: where it stands (the Magellanic Clouds too), its invented id.
 - `scanning_law`, `cadence`: Gaia's own transits of that position, their errors and failures.
 - `light_curves`, `spectra`: how it varies and shines, with real-like errors.
+- `templates`, `xp_noise`: stars as APOGEE's spectra show them, errors and noise of coefficients.
 - `missing`: which sources have no spectrum or no light curve, at the rates of DR3.
 - `anomalies`: a few rows made wrong in a known way, listed in the truth table.
 - `block`, `making`: 1,000 rows from (seed, block), on several cores.
 - `survey`, `writing`: blocks streamed into a folder, with checkpoints; or any rows alone.
+- `telling`: can a classifier tell simulated rows from real ones?
 - `summary`, `physics`: the figures measured on real stars, and formulas.
 
-Real: marginals per class, Fourier and eclipse shapes, dates of transits, spectra of stars
-(APOGEE), errors against G. Assumed: the mixture of classes, Teff and log g of most, spectra of
-what is not a normal star, the link between light curve and spectrum beyond the class and the
-pulsators. Left out: BP and RP epochs.
+Real: marginals per class, Fourier and eclipse shapes, dates of transits, spectra of stars with
+their scatter (APOGEE, 3,150 to 18,500 K), errors of coefficients against magnitude, colour and
+amplitude, their correlations, [alpha/M] against [Fe/H]. Assumed: the mixture of classes, Teff and
+log g of most, spectra of what is not a normal star, the link between light curve and spectrum
+beyond the class and the pulsators. Left out: BP and RP epochs, blends.
 """
 
 from latent_core.surveys.simulated.block import BLOCK_ROWS, Block

@@ -1,10 +1,11 @@
 """What the spectrograph sees: XP coefficients of each source, their errors, and its colours.
 
-Stars are local linear fits to dereddened spectra of real stars (APOGEE parameters) between 3,150
-and 18,500 K, carried beyond by black bodies. Active nuclei, supernovae, white dwarfs, carbon and
-emission-line stars are analytic. Every spectrum is reddened, projected to 110 coefficients with
-the covariance of real stars as prior, scaled to its G magnitude, and gets noise as real errors at
-that magnitude have it.
+Stars follow real ones of their parameters between 3,150 and 18,500 K, scatter included
+(`templates`); black bodies carry them beyond. Active nuclei, supernovae, white dwarfs, carbon and
+emission-line stars are analytic: templates, not measured populations. Every spectrum is reddened
+by the measured curve, turned into 110 coefficients by GaiaXPy's operator and the covariance of
+real ones, scaled to its G magnitude, and gets errors and correlated noise as real rows of that
+magnitude and colour have them (`xp_noise`).
 """
 
 from __future__ import annotations
@@ -15,11 +16,19 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.modalities.xp_operator import load_operator, shipped
+from latent_core.modalities.xp_operator import load_operator
 from latent_core.surveys.simulated.classes import KINDS
-from latent_core.surveys.simulated.physics import extinction_curve, planck
+from latent_core.surveys.simulated.physics import planck
 from latent_core.surveys.simulated.population import Stars
 from latent_core.surveys.simulated.summary import arrays
+from latent_core.surveys.simulated.templates import photosphere, scattered, star_figures
+from latent_core.surveys.simulated.xp_noise import (
+    band_magnitudes,
+    draw_errors,
+    following,
+    inflation,
+    noise_factor,
+)
 
 Floats = NDArray[np.float64]
 _LSF_NM = 5.0  # line width that the spectrograph makes of any narrow line, sigma
@@ -37,25 +46,31 @@ _CARBON_BANDS = (
     (436.0, 10.0, 1.2), (472.0, 8.0, 1.2), (513.0, 10.0, 1.5), (559.0, 10.0, 1.0),
     (605.0, 9.0, 0.7), (695.0, 8.0, 0.5), (790.0, 12.0, 0.6), (920.0, 15.0, 0.7),
 )  # fmt: skip
-_WARMEST_GIANT_K = 5500.0
+_PHOTOSPHERES = ("star", "cool", "yso", "be")  # kinds that scatter as real stars do
 _LARGEST_A0 = 12.0
 
 
 @dataclass(frozen=True)
 class Light:
-    """Noise-free light of N sources: `flux` (N, W), median 1, reddened; colours in mag."""
+    """Noise-free light of N sources: `flux` (N, W), median 1, reddened; colours in mag.
+
+    `amplitude` (N,) in mag is how much a source varies, which its XP errors feel; `ordinary`
+    (N,) tells the photospheres of stars from all else.
+    """
 
     flux: Floats
     bp_rp: Floats
     a0: Floats
     a_g: Floats
+    amplitude: Floats
+    ordinary: NDArray[np.bool_]
 
 
 @lru_cache
 def _bare_colours(branch: str) -> tuple[Floats, Floats]:
     """Return intrinsic BP-RP, falling, and Teff, rising, of unreddened solar stars, (40,) each."""
     teff = np.exp(np.linspace(np.log(2500.0), np.log(9000.0), 40))
-    logg = np.interp(teff, arrays()[f"{branch}_teff"], arrays()[f"{branch}_logg"])
+    logg = np.interp(teff, star_figures()[f"{branch}_teff"], star_figures()[f"{branch}_logg"])
     zero = np.zeros_like(teff)
     colour = colours(photosphere(teff, logg, zero, zero))[1]
     return np.minimum.accumulate(colour), teff
@@ -77,17 +92,24 @@ def warmed(stars: Stars) -> Stars:
 def shine(stars: Stars, rng: np.random.Generator) -> Light:
     """Return reddened spectra; where a colour is set, extinction brings the star to it."""
     bare = intrinsic(stars, rng)
-    curve = 0.4 * np.log(10.0) * extinction_curve(arrays()["wavelength_nm"])
+    curve = star_figures()["extinction"]
     a0 = np.clip(np.where(np.isfinite(stars.colour), 0.5, stars.a0), 0.0, _LARGEST_A0)
-    for _ in range(4):
-        colour = colours(bare * np.exp(-a0[:, None] * curve))[1]
-        slope = 0.42 - 0.012 * a0  # d(BP-RP)/dA0 of cool stars is flatter; four steps settle it
-        wanted = np.where(np.isfinite(stars.colour), stars.colour, colour)
-        a0 = np.clip(a0 + (wanted - colour) / slope, 0.0, _LARGEST_A0)
+    a0 = _reddening(bare, curve, stars.colour, a0)
     flux = bare * np.exp(-a0[:, None] * curve)
-    a_g, colour = colours(flux)
-    a_g = a_g - colours(bare)[0]
-    return Light(flux / np.median(flux, axis=1, keepdims=True), colour, a0, a_g)
+    a_g = colours(flux)[0] - colours(bare)[0]
+    flux /= np.median(flux, axis=1, keepdims=True)
+    kinds = np.array([kind.spectrum for kind in KINDS])[stars.kind]
+    own = np.flatnonzero(np.isin(kinds, _PHOTOSPHERES))
+    flux[own] = scattered(flux[own], stars.teff[own], stars.logg[own], a0[own], rng)
+    flux /= np.median(flux, axis=1, keepdims=True)
+    return Light(
+        flux=flux,
+        bp_rp=colours(flux)[1],
+        a0=a0,
+        a_g=a_g,
+        amplitude=10.0**stars.log_amplitude,
+        ordinary=kinds == "star",
+    )
 
 
 def colours(flux: Floats) -> tuple[Floats, Floats]:
@@ -112,30 +134,31 @@ def star(stars: Stars, _: np.random.Generator) -> Floats:
     return photosphere(stars.teff, stars.logg, stars.fe_h, stars.alpha_m)
 
 
-def photosphere(teff: Floats, logg: Floats, fe_h: Floats, alpha_m: Floats) -> Floats:
-    """Interpolate the templates in Teff and shift them by their slopes, (N, W)."""
-    giant = (logg < 3.6) & (teff < _WARMEST_GIANT_K)
-    offsets = np.column_stack([logg, np.clip(fe_h, -2.0, 0.5), np.clip(alpha_m, -0.1, 0.4)])
-    log_ratio = np.empty((len(teff), len(arrays()["wavelength_nm"])))
-    for branch, rows in (("giant", np.flatnonzero(giant)), ("dwarf", np.flatnonzero(~giant))):
-        if len(rows):
-            log_ratio[rows] = _template(branch, teff[rows], offsets[rows])
-    return np.asarray(np.exp(log_ratio) * planck(arrays()["wavelength_nm"], teff))
+def twins(stars: Stars, rng: np.random.Generator) -> Floats:
+    """Reddened spectra (N, W), median 1, of stars of given parameters and BP-RP, all ordinary.
+
+    Beside real stars of those parameters they show how like real ones ours are.
+    """
+    curve = star_figures()["extinction"]
+    bare = photosphere(stars.teff, stars.logg, stars.fe_h, stars.alpha_m)
+    # the intrinsic colour of a real star may be bluer than the template's
+    a0 = _reddening(bare, curve, stars.colour, np.full(len(stars), 0.5), least=-1.0)
+    flux = bare * np.exp(-a0[:, None] * curve)
+    flux /= np.median(flux, axis=1, keepdims=True)
+    return scattered(flux, stars.teff, stars.logg, a0, rng)
 
 
-def _template(branch: str, teff: Floats, offsets: Floats) -> Floats:
-    grid = np.log(arrays()[f"{branch}_teff"])
-    # TiO bands keep deepening below the coolest template, by at most one step of the grid
-    place = np.searchsorted(grid, np.log(teff)).clip(1, len(grid) - 1) - 1
-    part = ((np.log(teff) - grid[place]) / (grid[place + 1] - grid[place])).clip(-1.0, 1.0)
-    out = 0.0
-    for node, share in ((place, 1.0 - part), (place + 1, part)):
-        shift = offsets.copy()
-        shift[:, 0] = np.clip(offsets[:, 0] - arrays()[f"{branch}_logg"][node], -0.8, 0.8)
-        slopes = arrays()[f"{branch}_slopes"][node]
-        fit = arrays()[f"{branch}_log_flux"][node] + np.einsum("nk,nkw->nw", shift, slopes)
-        out = out + share[:, None] * fit
-    return np.asarray(out)
+def _reddening(
+    bare: Floats, curve: Floats, wanted: Floats, start: Floats, least: float = 0.0
+) -> Floats:
+    """A0 (N,) that brings bare spectra to a colour; `start` where none is wanted (NaN)."""
+    a0 = start
+    for _ in range(4):
+        colour = colours(bare * np.exp(-a0[:, None] * curve))[1]
+        slope = 0.42 - 0.012 * a0  # d(BP-RP)/dA0 of cool stars is flatter; four steps settle it
+        step = np.where(np.isfinite(wanted), (wanted - colour) / slope, 0.0)
+        a0 = np.clip(a0 + step, least, _LARGEST_A0)
+    return a0
 
 
 def _line(centre: Floats | float, sigma: Floats | float = _LSF_NM) -> Floats:
@@ -261,50 +284,25 @@ _PAINTERS = {
 }  # fmt: skip
 
 
-@lru_cache
-def projection() -> tuple[Floats, Floats, Floats]:
-    """Mean (110,), gain (110, W) and matrix (W, 110): spectra of median 1 <-> coefficients.
-
-    The calibrate matrix has no inverse of its own (343 smooth samples, 110 coefficients); the
-    covariance of real stars says which coefficients are plausible, and 0.3 % noise how closely
-    to follow the spectrum (0.2 % rms for stars, 2 % for quasars).
-    """
-    matrix = load_operator().calibrate
-    with np.load(shipped("xp_coefficient_prior.npz"), allow_pickle=False) as prior:
-        mean, spread = prior["mean"], prior["covariance"]
-    noise = 0.003**2 * np.eye(len(matrix))
-    gain = np.linalg.solve(matrix @ spread @ matrix.T + noise, matrix @ spread).T
-    return mean, gain, matrix
-
-
 def observe(
     light: Light, g: Floats, rng: np.random.Generator
 ) -> tuple[Floats, NDArray[np.float32]]:
-    """Return noisy coefficients (N, 110) and their errors for sources of magnitude `g` (N,)."""
-    mean, gain, matrix = projection()
-    values = mean + (light.flux - matrix @ mean) @ gain.T
-    bright = colours(light.flux)[0]
-    values = values * 10.0 ** (-0.4 * (g - bright))[:, None]
-    errors = coefficient_errors(g, rng)
-    noise = rng.standard_normal(errors.shape) @ _noise_factor().T
+    """Return noisy coefficients (N, 110) and their errors for sources of magnitude `g` (N,).
+
+    What a smooth spectrum leaves open in its 110 coefficients is drawn as real ones scatter
+    there; errors and their correlations are those of real rows at that magnitude and colour.
+    """
+    values = np.empty((len(g), len(noise_factor())))
+    for prior, rows in (("field", light.ordinary), ("any", ~light.ordinary)):
+        mean, gain, loose = following(prior)
+        matrix = load_operator().calibrate
+        own = light.flux[rows]
+        values[rows] = mean + (own - matrix @ mean) @ gain.T
+        values[rows] += rng.standard_normal((len(own), len(loose))) @ loose.T
+    magnitudes = band_magnitudes(light.flux)
+    dimming = g - magnitudes[:, 0]
+    values *= 10.0 ** (-0.4 * dimming)[:, None]
+    quiet = draw_errors(magnitudes + dimming[:, None], rng)
+    errors = quiet * inflation(values, quiet, light.amplitude, rng)
+    noise = rng.standard_normal(errors.shape) @ noise_factor().T
     return values + errors * noise, errors.astype(np.float32)
-
-
-@lru_cache
-def _noise_factor() -> Floats:
-    """Lower factor (110, 110) of the mean correlation of real coefficient errors."""
-    from scipy.linalg import block_diag
-
-    blocks = [c + 1e-3 * np.eye(len(c)) for c in arrays()["error_correlation"]]
-    return np.asarray(np.linalg.cholesky(block_diag(*blocks) / 1.001))
-
-
-def coefficient_errors(g: Floats, rng: np.random.Generator) -> Floats:
-    """Draw the errors of 110 coefficients for sources of magnitude `g` (N,), (N, 110)."""
-    table = arrays()
-    x = np.clip(g - 15.0, -8.0, 5.5)[:, None]
-    base, slope, bend = table["error_fit"]
-    common = table["error_common"] * rng.standard_normal((len(g), 1))
-    own = table["error_own"] * rng.standard_normal((len(g), len(base)))
-    log_error = base + slope * x + bend * x**2 + common + own
-    return np.asarray(10.0 ** (log_error - 0.4 * g[:, None]))

@@ -1,6 +1,6 @@
 """The shipped summary figures of real stars, and drawing from them.
 
-`simulation_summary.json` and `.npz` hold quantiles, mixtures and templates only, and so does
+`simulation_summary.json` and `.npz` hold quantiles, mixtures and passbands only, and so does
 `variability_summary.json`, all that concerns light curves; how they were measured is
 `data/make_simulation_summary.py` and `data/make_variability_summary.py`.
 """
@@ -32,7 +32,7 @@ def figures() -> dict[str, Any]:
 
 @lru_cache
 def arrays() -> Mapping[str, Floats]:
-    """Spectral templates, passbands and XP errors."""
+    """Wavelengths and passbands."""
     with (resources.files("gaia_latent_data") / "simulation_summary.npz").open("rb") as stream:
         archive = np.load(stream, allow_pickle=False)
         return {name: np.asarray(archive[name], float) for name in archive.files}
