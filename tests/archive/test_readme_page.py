@@ -134,17 +134,16 @@ def test_the_page_ends_on_a_screen(folder, archive):
     (command,) = [c for c in commands() if c.split()[1] == "serve"]
     words = f"{command} --port {PORT}".split()
     code = "from latent_core.cli import main; main()"
-    server = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", code, *words[1:]],
         cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert server.stdout is not None
-        said = next(line for line in server.stdout if "http://" in line)
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=60) as answer:
-            assert b"Gaia Latent Explorer" in answer.read()
-        assert f"127.0.0.1:{PORT}" in said
-    finally:
-        server.terminate()
-        server.wait(30)
+    ) as server:  # fmt: skip
+        try:
+            assert server.stdout is not None
+            said = next(line for line in server.stdout if "http://" in line)
+            with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/", timeout=60) as answer:
+                assert b"Gaia Latent Explorer" in answer.read()
+            assert f"127.0.0.1:{PORT}" in said
+        finally:
+            server.terminate()
