@@ -21,8 +21,8 @@ from latent_core.catalog import SOURCE_ID
 from latent_core.encoding import encode
 from latent_core.errors import InputError
 from latent_core.latent_space import LatentSpace
-from latent_core.modalities import Observations
-from latent_core.products import PRODUCTS, Product, load_product
+from latent_core.modalities import Curve, Grid, Observations
+from latent_core.products import PRODUCTS, Product, item_of_row, load_product
 from latent_core.surveys.brought import Brought, bring
 from latent_core.surveys.gaia_files import Progress
 from latent_core.trust import OUTSIDE as FLAGGED
@@ -184,6 +184,29 @@ def placing_method(
     whole = bool(np.isfinite(latents).all())
     own = space.projection(projection).projector is not None
     return PARAMETRIC if own and whole else BY_NEIGHBORS
+
+
+Drawn = tuple[Curve | Grid, ...]
+
+
+def curves_of(space: LatentSpace, placed: Placed, block: str, item: int) -> tuple[Drawn, Drawn]:
+    """Return what was given of a source in one block, and what its own latents decode to.
+
+    Both are () where the files brought nothing of that block.
+    """
+    evidence = placed.evidence.get(block)
+    if evidence is None or not placed.encoded[item]:
+        return (), ()
+    model, given = space.bundle.model(evidence.model), evidence.given
+    at, of_product = item_of_row(given.rows, item), item_of_row(evidence.product.rows, item)
+    if at is None or of_product is None:
+        return (), ()
+    arrays = {name: array[at] for name, array in given.arrays.items()}
+    scales = given.scales[at]
+    observed = model.modality.observed(
+        evidence.product, of_product, arrays, scales, model.constants
+    )
+    return observed, model.curves(placed.latents[item][space.blocks[block]], scales)
 
 
 def rejected_file(out: Path) -> Path:
