@@ -58,15 +58,14 @@ export function render({ model }) {
   for (const kind of ['dragleave', 'drop'])
     zone.addEventListener(kind, (e) => { e.preventDefault(); zone.classList.remove('over') })
   zone.addEventListener('drop', (e) => offer(e.dataTransfer.files))
-  model.on('wanted', async () => {
+  model.on('wanted', () => {
     const [upload, file, offset] = model.wanted
     if (upload === undefined || !files[file]) return
-    const slice = files[file].slice(offset, offset + model.part_size)
-    try {
-      model.send_msg({ upload, file, offset, data: await slice.arrayBuffer() })
-    } catch (error) {
-      model.send_msg({ lost: String(error.name) })
-    }
+    const reader = new FileReader()
+    reader.onload = () =>
+      model.send_msg({ upload, file, offset, data: reader.result.split(',')[1] })
+    reader.onerror = () => model.send_msg({ lost: true })
+    reader.readAsDataURL(files[file].slice(offset, offset + model.part_size))
   })
   const able = () => zone.classList.toggle('off', model.busy)
   model.on('busy', able)
@@ -102,7 +101,8 @@ class DropZone(JSComponent):
         self._offer: tuple[tuple[str, int], ...] = ()
         self.on_msg(self._told)
 
-    def _told(self, message: Any) -> None:
+    def _told(self, event: Any) -> None:
+        message = event.data
         try:
             if self.busy:
                 raise LimitError("wait until the files before are placed, or cancel")

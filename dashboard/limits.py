@@ -6,6 +6,7 @@ a person may read. Both are counted in `refused`, so that an operator sees an at
 
 from __future__ import annotations
 
+import base64
 import html
 import math
 from collections import Counter
@@ -212,18 +213,22 @@ def file_name(value: object) -> str:
 
 
 def part(message: object, wanted: Sequence[int]) -> bytes:
-    """Return a part of a file: just the one that was asked for, and not longer than it may be.
+    """Return a part of a file, sent as base64: the one that was asked for, not longer than it may.
 
     `wanted` is upload, file and offset. Raises LimitError for anything else.
     """
     if not isinstance(message, dict):
         _refuse("upload", "a part of a file has a place and bytes")
     data, said = message.get("data"), [message.get(k) for k in ("upload", "file", "offset")]
-    if not isinstance(data, bytes) or not 0 < len(data) <= LARGEST_PART:
+    if not isinstance(data, str) or not 0 < len(data) <= 4 * -(-LARGEST_PART // 3):
         _refuse("upload", "a part of a file is missing or too large")
     if said != list(wanted):
         _refuse("upload", "this part of a file was not asked for")
-    return data
+    try:
+        content = base64.b64decode(data, validate=True)
+    except ValueError:
+        _refuse("upload", "a part of a file is not base64")
+    return content
 
 
 def safe_text(value: object) -> str:

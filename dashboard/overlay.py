@@ -69,7 +69,8 @@ def thinned(places: Places, view: View) -> Places:
     pixels = np.array([view.width, view.height]) / view.ratio
     cell = np.floor((seen - (view.x0, view.y0)) / size * pixels / CELL_PX).astype(np.int64)
     _, first = np.unique(cell, axis=0, return_index=True)
-    return seen[np.sort(first)][:: max(1, -(-len(first) // MOST_MARKS))]
+    kept = np.sort(first)[:: max(1, -(-len(first) // MOST_MARKS))]
+    return np.asarray(seen[kept])
 
 
 def mine_text(space: LatentSpace, mine: Mine, item: int) -> str:

@@ -12,7 +12,6 @@ from bokeh.models.widgets.tables import NumberFormatter
 from dashboard.cards import DEAD_LATENT, ModalityCard, modality_title
 from dashboard.controls import member_table
 from dashboard.lazy import class_texts
-from dashboard.limits import safe_text as safe
 from dashboard.markup import (
     badge,
     facts,
@@ -142,7 +141,7 @@ class OwnCard(pn.viewable.Viewer):
         )  # fmt: skip
         mark = ", simulated" if state.bundle.simulated else ""
         self.nearest_note.object = heading(
-            f"Nearest in the catalog{safe(mark)}", "in latent space; click opens the card"
+            f"Nearest in the catalog{mark}", "in latent space; click opens the card"
         )
 
     def _clicked(self, event: Any) -> None:

@@ -17,7 +17,7 @@ from dashboard.bringing import DropZone, Scratch, Work, place_mine
 from dashboard.controls import LOOK, button, download, member_table
 from dashboard.exports import file_name, own_csv, own_votable
 from dashboard.lazy import LazyView
-from dashboard.markup import heading, html_pane, sentence, table
+from dashboard.markup import heading, html_pane, sentence
 from dashboard.mine import KNOWN, Mine
 from dashboard.own_card import OwnCard
 from dashboard.state import ExplorerState
@@ -29,8 +29,8 @@ LISTED, REFUSED_SHOWN = 500, 5
 NO_FILES = "Files are not taken by a public server: install it and run gaia-latent serve for that."
 FORMATS = (
     f"CSV, ECSV, VOTable, FITS or Parquet, up to {limits.LARGEST_UPLOAD // 2**20} MB: XP "
-    "coefficients and epoch photometry as the archive gives them are encoded and placed; any other "
-    "table is read for its ids. Only this page sees them, and they are deleted when it closes."
+    "coefficients and epoch photometry as the archive gives them are encoded and placed; any "
+    "other table is read for its ids. Only this page sees them; they are deleted as it closes."
 )
 FAULT = "A fault of ours stopped this; nothing was changed. The server's log says what it was."
 KEY = (
@@ -54,6 +54,7 @@ class MineView(LazyView):
         self._brought: Brought | None = None
         self._scratch: Scratch | None = None
         self._coming: Scratch | None = None
+        self._map = self._open_map()
         self.work = Work(self._finished)
         self._make_inputs()
         self._make_results()
@@ -76,7 +77,8 @@ class MineView(LazyView):
         self.text = pn.widgets.TextAreaInput(
             name="My sources: paste ids, known ones light up", rows=3, stylesheets=LOOK,
             placeholder="4295806720, Gaia DR3 38655544960 ... any separators",
-            max_length=most * limits.LONGEST_ENTRY, sizing_mode="stretch_width", margin=(8, 8, 2, 8),
+            max_length=most * limits.LONGEST_ENTRY, sizing_mode="stretch_width",
+            margin=(8, 8, 2, 8),
         )  # fmt: skip
         self.look = button("Light up", on_click=lambda _: self._paste())
         self.spinner = pn.indicators.LoadingSpinner(
@@ -157,8 +159,8 @@ class MineView(LazyView):
         read: Callable[[Callable[[], bool]], Brought],
         scratch: Scratch | None,
     ) -> None:
-        state = self.state
-        space, projection = state.space, state.projection_name
+        space, projection = self.state.space, self.state.projection_name
+        self._map = self._open_map()
         self._drop_coming()
         self._coming = scratch
         self.say("")
@@ -166,9 +168,9 @@ class MineView(LazyView):
         self.work.start(lambda stopped: place_mine(space, read(stopped), projection))
 
     def _place_again(self, *_: Any) -> None:
-        """Another map: the same sources, encoded and placed anew."""
+        """Another map: the same sources, encoded and placed anew; what runs is told when done."""
         brought = self._brought
-        if brought is not None and self._coming is None:
+        if brought is not None and not self.work.running:
             self._start("placing on this map ...", lambda _: brought, None)
 
     def _finished(self, future: Future[Any]) -> None:
@@ -184,12 +186,23 @@ class MineView(LazyView):
         self.say(str(error), alert=True)
 
     def _keep(self, mine: Mine) -> None:
-        if mine.brought is not self._brought:
+        self._take_over(mine.brought)
+        if self._map == self._open_map():
+            self.state.bring(mine)
+        else:
+            self._place_again()
+
+    def _open_map(self) -> tuple[str, str, str]:
+        state = self.state
+        return state.bundle_name, state.space_name, state.projection_name
+
+    def _take_over(self, brought: Brought) -> None:
+        """Keep what was brought last, and delete what it replaces."""
+        if brought is not self._brought:
             old, self._scratch, self._coming = self._scratch, self._coming, None
-            self._brought = mine.brought
+            self._brought = brought
             if old is not None:
                 old.cleanup()
-        self.state.bring(mine)
 
     def _refuse(self, why: str) -> None:
         self.say(why, alert=True)
@@ -269,14 +282,14 @@ class MineView(LazyView):
             return
         self.refused_file.filename = "refused-rows.csv"
         first = rejected.head(REFUSED_SHOWN)
-        rows = [
-            (f"{row.file} {row.row}" if row.row else str(row.file), str(row.reason))
-            for row in first.itertuples()
+        places = zip(first["file"], first["row"].astype(int), first["reason"], strict=True)
+        said = [
+            (f"{file}, row {row}" if row else str(file), str(why)) for file, row, why in places
         ]
         more = len(rejected) - len(first)
         note = f"the first {len(first)} of {len(rejected):,}" if more else ""
-        self.refused.object = heading(f"{len(rejected):,} refused", note) + table(
-            ("row", "why"), rows
+        self.refused.object = heading(f"{len(rejected):,} refused", note) + "".join(
+            sentence(f"{where}: {why}") for where, why in said
         )
 
     def _refused_rows(self) -> io.BytesIO:
