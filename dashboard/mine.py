@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from latent_core.surveys.brought import Brought
 
 MINE_TAB = "My sources"
-KNOWN, KNOWN_TOO = "in the catalog", "in the catalog, own data placed"
+KNOWN, KNOWN_TOO = "in the catalog", "in the catalog, placed"
 INSIDE, OUTSIDE = "placed, inside", "placed, OUTSIDE"
 NO_PLACE, UNKNOWN = "no place", "not in this bundle"
 STATUSES = (INSIDE, OUTSIDE, KNOWN_TOO, KNOWN, NO_PLACE, UNKNOWN)
 TOLD_LINES, LONGEST_TOLD = 3, 60
+# how a spectrum is written says nothing of its source
+_NOT_TOLD = {SOURCE_ID, "has_bp", "has_rp", "bp_n_parameters", "rp_n_parameters"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +99,12 @@ class Mine:
         return int(self.drawn[nearest]) if away[nearest] <= 1 else -1
 
     def told(self, item: int) -> list[tuple[str, str]]:
-        """Return what the files say of a source beside its data: names and plain texts."""
+        """Return what the files say of a source beside its data, words first, as plain texts."""
         row = self._told_row[int(self.placed.source_id[item])]
         frame = self.brought.told
-        found = [(str(n), frame[n].iloc[row]) for n in frame.columns if n != SOURCE_ID]
-        return [(n, _text(v)) for n, v in found if v is not None and v == v and v is not pd.NA]
+        found = [(str(n), frame[n].iloc[row]) for n in frame.columns if n not in _NOT_TOLD]
+        found.sort(key=lambda pair: not isinstance(pair[1], str))
+        return [(name, _text(value)) for name, value in found if not pd.isna(value)]
 
     @cached_property
     def _told_row(self) -> dict[int, int]:
