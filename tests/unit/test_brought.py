@@ -81,7 +81,7 @@ def test_damage_is_one_sentence_that_names_the_file_as_its_owner_does(tmp_path):
     file = tmp_path / "0"
     file.write_bytes(b"PAR1" + bytes(200))
     with pytest.raises(
-        InputError, match="^mine.csv: the Parquet file is cut or damaged"
+        InputError, match=r"^mine\.csv: the Parquet file is cut or damaged"
     ) as caught:
         read_apart(tmp_path, file)
     assert str(tmp_path) not in str(caught.value)
