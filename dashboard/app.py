@@ -39,7 +39,10 @@ class Calm(Native):
 
 
 def make_app(
-    bundles: Mapping[str, Bundle], *, opened: Callable[[ExplorerState], None] | None = None
+    bundles: Mapping[str, Bundle],
+    *,
+    public: bool = False,
+    opened: Callable[[ExplorerState], None] | None = None,
 ) -> Callable[[], Viewable]:
     """Return a function that builds the screen of one session; `opened` is told its state.
 
@@ -50,7 +53,7 @@ def make_app(
     warm(bundles)
 
     def app() -> Viewable:
-        state = ExplorerState(bundles)
+        state = ExplorerState(bundles, public=public)
         state.showcase()
         if opened is not None:
             opened(state)
@@ -103,7 +106,7 @@ def serve(
     origins = options.pop("websocket_origin", None) or [f"{address}:{port}", f"localhost:{port}"]
     if "*" in origins:
         raise ValueError("websocket_origin '*' lets any web page use the server; name the hosts")
-    app = make_app(bundles, opened=opened)
+    app = make_app(bundles, public=public, opened=opened)
     loading = Timer(LOADING_DELAY_S, load_models, args=(bundles,))
     loading.daemon = True
     loading.start()

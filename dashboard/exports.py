@@ -55,20 +55,44 @@ def to_csv(bundle: Bundle, mask: NDArray[np.bool_], now: datetime | None = None)
 
 def to_votable(bundle: Bundle, mask: NDArray[np.bool_], now: datetime | None = None) -> bytes:
     """Return a VOTable (binary2) with units and descriptions; `source_id` is a 64-bit long."""
+    frame = selected_frame(bundle, mask)
+    columns = [_column(bundle, str(name)) for name in frame.columns]
+    return _votable(frame, columns, provenance(bundle, len(frame), now))
+
+
+def own_csv(bundle: Bundle, frame: pd.DataFrame, now: datetime | None = None) -> bytes:
+    """Return a visitor's own sources as CSV, and where they were placed in `#` lines."""
+    lines = [f"# {name}: {_one_line(text)}" for name, text in _own_origin(bundle, now).items()]
+    return ("\n".join(lines) + "\n" + frame.to_csv(index=False, lineterminator="\n")).encode()
+
+
+def own_votable(bundle: Bundle, frame: pd.DataFrame, now: datetime | None = None) -> bytes:
+    """Return a visitor's own sources as a VOTable (binary2)."""
+    columns = [Column(str(name)) for name in frame.columns]
+    return _votable(frame, columns, _own_origin(bundle, now))
+
+
+def _own_origin(bundle: Bundle, now: datetime | None) -> dict[str, str]:
+    origin = provenance(bundle, 0, now)
+    origin["rows"] = "sources brought by a visitor; they are no part of the bundle"
+    if bundle.simulated:
+        origin["simulated"] = "placed on the map of SIMULATED sources"
+    return origin
+
+
+def _votable(frame: pd.DataFrame, columns: list[Column], origin: dict[str, str]) -> bytes:
     from astropy.io.votable import writeto
     from astropy.io.votable.tree import Info, VOTableFile
     from astropy.table import Table
 
-    frame = selected_frame(bundle, mask)
     table = Table()
-    for name in frame.columns:
-        column = _column(bundle, str(name))
+    for name, column in zip(frame.columns, columns, strict=True):
         table[name] = _values(frame[name])
         table[name].description = column.description or column.label or None
     file = VOTableFile.from_table(table)
-    for entry in file.get_first_table().fields:
-        entry.unit = _column(bundle, entry.name).unit or None
-    for name, text in provenance(bundle, len(frame), now).items():
+    for entry, column in zip(file.get_first_table().fields, columns, strict=True):
+        entry.unit = column.unit or None
+    for name, text in origin.items():
         file.infos.append(Info(name=name, value=_one_line(text)))
     buffer = io.BytesIO()
     writeto(file, buffer, tabledata_format="binary2")

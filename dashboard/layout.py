@@ -7,6 +7,8 @@ from typing import Any
 import panel as pn
 
 from dashboard import design
+from dashboard.limits import choice
+from dashboard.mine import MINE_TAB
 from dashboard.state import ExplorerState
 from dashboard.views.colour import ColourView
 from dashboard.views.legend import LegendView
@@ -72,6 +74,7 @@ def _left(state: ExplorerState) -> pn.viewable.Viewable:
 
 
 def _right(state: ExplorerState) -> pn.viewable.Viewable:
+    from dashboard.views.mine import MineView
     from dashboard.views.selection import SelectionView
     from dashboard.views.similar import SimilarView
     from dashboard.views.source import SourceView
@@ -82,6 +85,7 @@ def _right(state: ExplorerState) -> pn.viewable.Viewable:
         "Similar": SimilarView(state),
         "Selection": SelectionView(state),
         "Walk": WalkView(state),
+        MINE_TAB: MineView(state),
     }
     for view in views.values():
         view.active = False  # before they are arranged: hidden tabs must not draw
@@ -94,10 +98,16 @@ def _right(state: ExplorerState) -> pn.viewable.Viewable:
     )
 
     def opened(*_: object) -> None:
-        for place, view in enumerate(views.values()):
+        for place, (name, view) in enumerate(views.items()):
             view.active = place == tabs.active
+            if view.active:
+                state.tab = name
+
+    def asked(event: Any) -> None:
+        tabs.active = list(views).index(choice(event.new, list(views), "tab"))
 
     tabs.param.watch(opened, "active")
+    state.param.watch(asked, "tab")
 
     def loaded() -> None:
         opened()

@@ -6,6 +6,7 @@ a person may read. Both are counted in `refused`, so that an operator sees an at
 
 from __future__ import annotations
 
+import base64
 import html
 import math
 from collections import Counter
@@ -20,6 +21,13 @@ FINEST_SCREEN = 2.0
 MOST_PIXELS = 4_000_000  # of one picture on a fine screen: 16 MB
 MOST_VERTICES = 2000
 LONGEST_ID_TEXT = 64
+MOST_IDS, MOST_IDS_PUBLIC = 100_000, 10_000  # of one pasted list
+LONGEST_ENTRY = 32  # characters of an identifier in a list, its designation and separator too
+LARGEST_UPLOAD = 64 * 2**20  # bytes of all files that are brought at once
+MOST_FILES = 10
+LARGEST_PART = 2**19  # bytes of a file that travel at a time
+MOST_WITH_DATA = 5000  # sources that are encoded and drawn one by one
+LONGEST_FILE_NAME = 80
 DEEPEST_ZOOM = 1e-5
 FARTHEST_VIEW = 1.5
 Extent = tuple[float, float, float, float]
@@ -151,6 +159,76 @@ def id_text(value: object) -> str:
     if not text.isprintable():
         _refuse("id", "the source_id holds a character that cannot be printed")
     return text
+
+
+def id_list(value: object, *, public: bool) -> str:
+    """Return a pasted list of identifiers; LimitError where it is longer than any list taken."""
+    if not isinstance(value, str):
+        _refuse("ids", "a list of ids must be text")
+    most = most_ids(public=public)
+    if len(value) > most * LONGEST_ENTRY:
+        _refuse(
+            "ids", f"this text has {len(value):,} characters; paste at most {most:,} ids at once"
+        )
+    return value
+
+
+def most_ids(*, public: bool) -> int:
+    """Return how many identifiers one list may hold."""
+    return MOST_IDS_PUBLIC if public else MOST_IDS
+
+
+def offered_files(offer: object) -> tuple[tuple[str, int], ...]:
+    """Return name and size in bytes of the files that a browser wants to send.
+
+    Names are for people alone: no file is ever stored under one. Raises LimitError for too many,
+    too large, or an offer of another form.
+    """
+    if not isinstance(offer, list | tuple) or not 1 <= len(offer) <= MOST_FILES:
+        _refuse("upload", f"bring between one and {MOST_FILES} files at once")
+    files = []
+    for one in offer:
+        if not isinstance(one, dict):
+            _refuse("upload", "a file has a name and a size")
+        size = finite(one.get("size"), "upload")
+        if size != int(size) or size < 0:
+            _refuse("upload", "a file has a size in bytes")
+        files.append((file_name(one.get("name")), int(size)))
+    total = sum(size for _, size in files)
+    if total > LARGEST_UPLOAD:
+        _refuse(
+            "upload",
+            f"{total / 2**20:,.0f} MB are too much for the screen: bring at most "
+            f"{LARGEST_UPLOAD / 2**20:.0f} MB at once, or run gaia-latent place",
+        )
+    return tuple(files)
+
+
+def file_name(value: object) -> str:
+    """Return the name of somebody's file as text to show: printable, at most 80 characters."""
+    if not isinstance(value, str) or not value.strip():
+        return "the file"
+    name = "".join(c if c.isprintable() else "?" for c in value.strip())
+    return name if len(name) <= LONGEST_FILE_NAME else f"...{name[3 - LONGEST_FILE_NAME :]}"
+
+
+def part(message: object, wanted: Sequence[int]) -> bytes:
+    """Return a part of a file, sent as base64: the one that was asked for, not longer than it may.
+
+    `wanted` is upload, file and offset. Raises LimitError for anything else.
+    """
+    if not isinstance(message, dict):
+        _refuse("upload", "a part of a file has a place and bytes")
+    data, said = message.get("data"), [message.get(k) for k in ("upload", "file", "offset")]
+    if not isinstance(data, str) or not 0 < len(data) <= 4 * -(-LARGEST_PART // 3):
+        _refuse("upload", "a part of a file is missing or too large")
+    if said != list(wanted):
+        _refuse("upload", "this part of a file was not asked for")
+    try:
+        content = base64.b64decode(data, validate=True)
+    except ValueError:
+        _refuse("upload", "a part of a file is not base64")
+    return content
 
 
 def safe_text(value: object) -> str:

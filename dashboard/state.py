@@ -20,6 +20,7 @@ from dashboard.colouring import (
     describe_column,
     ramp,
 )
+from dashboard.mine import Mine
 from dashboard.selecting import box_around, nearest_row
 from dashboard.theme import PALETTES, class_key, palette
 from latent_core import Bundle, LatentSpace
@@ -61,12 +62,15 @@ class ExplorerState(param.Parameterized):
     in_view = param.Integer(default=0, doc="shown sources inside the view")
     tool = param.Selector(default="pan", objects=list(TOOLS), doc="what a drag on the map does")
     combine = param.Selector(default="new", objects=list(COMBINATIONS))
+    mine = param.ClassSelector(class_=Mine, default=None, doc="sources that the visitor brought")
+    current_mine = param.Integer(default=-1, bounds=(-1, None), doc="one of them, card open")
+    tab = param.String(default="Source", doc="open tab of the right column")
     left_switched = param.Boolean(doc="left column is not as the window's width would have it")
     right_switched = param.Boolean(doc="right column is not as the window's width would have it")
     status = param.String(doc="one sentence: the last action or what is wrong")
 
-    def __init__(self, bundles: Mapping[str, Bundle]) -> None:
-        self.bundles = dict(bundles)
+    def __init__(self, bundles: Mapping[str, Bundle], *, public: bool = False) -> None:
+        self.bundles, self.public = dict(bundles), public
         self._ramp_key: tuple | None = None
         self._ramp: Ramp | None = None
         super().__init__()
@@ -185,9 +189,17 @@ class ExplorerState(param.Parameterized):
         with param.parameterized.batch_call_watchers(self):
             self._open_map(self.space, name)
 
+    def bring(self, mine: Mine | None) -> None:
+        """Put sources of the visitor's own beside the catalog's, None for none of them."""
+        with param.parameterized.batch_call_watchers(self):
+            self.current_mine = -1
+            self.mine = mine
+
     def _open_map(self, space: LatentSpace, projection: str) -> None:
         self.space_name, self.projection_name = space.name, projection
         self.ghost = None
+        self.mine = None  # it was placed on another map; who keeps it places it again
+        self.current_mine = -1
         self.view = None
 
     def colour(self, name: str) -> None:

@@ -16,6 +16,7 @@ NO_LABEL = "no label"
 ACCENT = "#2456C8"
 INK, MUTED, LINE, PANEL, PAGE = "#1B2430", "#5B6675", "#DDE2E8", "#FFFFFF", "#F4F6F8"
 UNSELECTED = "#8A8F98"
+MINE = "#C2006B"  # sources that the visitor brought; no class has it
 MAP_BACKGROUND = "#FFFFFF"
 
 

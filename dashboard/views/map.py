@@ -27,6 +27,8 @@ from dashboard.colouring import Classes, Numbers, drawn_codes, drawn_values
 from dashboard.labels import labels_in_view
 from dashboard.limits import Extent, LimitError
 from dashboard.marks import Marks
+from dashboard.mine import MINE_TAB
+from dashboard.overlay import Overlay, mine_text
 from dashboard.pointer import Pointer, hover_text
 from dashboard.raster import Layers, Picture, View, class_layers, draw, number_layers
 from dashboard.selecting import select_box, select_polygon
@@ -109,6 +111,7 @@ class MapView(pn.viewable.Viewer):
         self.figure.axis.visible = False
         self.figure.grid.visible = False
         self._build_picture()
+        self.overlay = Overlay(self.figure)
         self.marks = Marks(self.figure)
         self.pointer = Pointer(self.figure, self.marks.hover, self._rested)
 
@@ -145,7 +148,9 @@ class MapView(pn.viewable.Viewer):
         place = ["bundle_name", "space_name", "projection_name"]
         look = ["palette", "reverse_palette", "scale", "clip"]
         watch(self._recoloured, [*place, "colour_by", "hidden_classes", "selection", *look])
-        watch(self._marks_changed, [*place, "current_row", "hits", "ghost"])
+        watch(
+            self._marks_changed, [*place, "current_row", "hits", "ghost", "mine", "current_mine"]
+        )
         watch(self._view_changed, [*place, "view"])
 
     # What the browser tells
@@ -206,6 +211,9 @@ class MapView(pn.viewable.Viewer):
     def _clicked(self, event: Tap) -> None:
         if self.state.tool == "polygon":
             return  # the click was a corner
+        if (own := self._mine_at(event.x, event.y)) >= 0:
+            self.state.param.update(current_mine=own, tab=MINE_TAB)
+            return
         row = self._row_at(event.x, event.y)
         if row < 0:
             return
@@ -217,22 +225,38 @@ class MapView(pn.viewable.Viewer):
 
     def _row_at(self, x: object, y: object) -> int:
         """Return the shown row within 14 CSS pixels of a place, -1 where none is."""
+        near = self._near(x, y)
+        return -1 if near is None else self.state.pick(*near)
+
+    def _mine_at(self, x: object, y: object) -> int:
+        """Return which of the visitor's own sources was placed here, -1 where none was."""
+        near, mine = self._near(x, y), self.state.mine
+        return -1 if near is None or mine is None else mine.pick(*near)
+
+    def _near(self, x: object, y: object) -> tuple[float, float, tuple[float, float]] | None:
         try:
             place = limits.finite(x, "pointer"), limits.finite(y, "pointer")
             view = self._view()
         except LimitError:
-            return -1
+            return None
         reach = REACH_PX * view.ratio
         wide, high = (view.x1 - view.x0) / view.width, (view.y1 - view.y0) / view.height
-        return self.state.pick(*place, (reach * wide, reach * high))
+        return (*place, (reach * wide, reach * high))
 
     def _rested(self, turn: int, x: float, y: float) -> None:
-        row = self._row_at(x, y)
-        place = self.state.place(row)
+        state, own = self.state, self._mine_at(x, y)
+        if state.mine is not None and own >= 0:
+            place, text = state.mine.place(own), mine_text(state.space, state.mine, own)
+        else:
+            row = self._row_at(x, y)
+            place = state.place(row)
+            text = "" if place is None else hover_text(state, row)
+            if place is not None and state.mine is not None:
+                text += state.mine.told_of_row(row)
         if place is None:
             self.marks.hide_hover()
         else:
-            self.marks.show_hover(place, hover_text(self.state, row), turn, self._view())
+            self.marks.show_hover(place, text, turn, self._view())
 
     # What the state tells
 
@@ -268,11 +292,12 @@ class MapView(pn.viewable.Viewer):
     def _mark(self) -> None:
         self.marks.hide_hover()
         self.marks.show_places(self.state.place(self.state.current_row), self.state.ghost)
-        self._mark_hits()
+        self._mark_lists()
 
-    def _mark_hits(self) -> None:
+    def _mark_lists(self) -> None:
         rows = [] if self.state.hits is None else list(self.state.hits["row"][:MOST_HITS])
         self.marks.show_hits([self.state.place(int(row)) for row in rows], self._view())
+        self.overlay.show(self.state.mine, self.state.current_mine, self._view())
 
     def _label(self) -> None:
         """Name the classes at their densest places in view; after the picture, which is urgent."""
@@ -350,7 +375,7 @@ class MapView(pn.viewable.Viewer):
             "dh": [view.y1 - view.y0],
             "frame": [self._frame],
         }
-        self._mark_hits()
+        self._mark_lists()
         box = (view.x0, view.x1, view.y0, view.y1)
         is_home = np.allclose(box, home(self.state.drawing.extent))
         self._reporting = True

@@ -146,7 +146,7 @@ class StatusView(pn.viewable.Viewer):
             sizing_mode="stretch_width", margin=(5, 12), height=20, styles={"color": "#5B6675"}
         )
         place = ["bundle_name", "space_name", "projection_name"]
-        state.param.watch(self._write, ["in_view", "selection", "status", *place])
+        state.param.watch(self._write, ["in_view", "selection", "status", "mine", *place])
         self._write()
 
     def __panel__(self) -> pn.viewable.Viewable:
@@ -157,6 +157,8 @@ class StatusView(pn.viewable.Viewer):
         parts = [f"in view {state.in_view:,}"]
         if state.selection.any():
             parts.append(f"selected {int(state.selection.sum()):,}")
+        if state.mine is not None:
+            parts.append(f"{state.mine.on_the_map:,} of mine")
         parts.append(state.status or "click a source, wheel to zoom, l for the lasso")
         kept = trust(state.space.projection(state.projection_name).quality)
         self._line.object = (

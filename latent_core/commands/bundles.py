@@ -133,12 +133,15 @@ def import_model(
 def place(
     bundle: Path, files: Sequence[Path], space: str | None, out: Path, overwrite: bool
 ) -> None:
-    """Encode new sources into an existing space and place them on its map."""
+    """Encode new sources into an existing space and place them on its map.
+
+    A list of ids (text, or a table without spectra and light curves) is looked up instead.
+    """
     from latent_core import Bundle
     from latent_core.placing import place_files, rejected_file
 
     opened = Bundle.open(bundle).space(space)
-    placed, report = place_files(
+    placed, rejected = place_files(
         opened,
         files,
         out,
@@ -146,8 +149,8 @@ def place(
         progress=counted(),
     )
     click.echo(f"{out}: {placed.text()}")
-    if report.rows_rejected:
-        click.echo(f"{report.rows_rejected:,} rows rejected: see {rejected_file(out)}")
+    if rejected:
+        click.echo(f"{rejected:,} rows rejected: see {rejected_file(out)}")
 
 
 def _two_columns(text: str | None) -> tuple[str, str] | None:

@@ -55,6 +55,7 @@ OTHER_PRODUCTS: Mapping[str, frozenset[str]] = {
 FREQUENCY = "frequency"  # 1/d
 ORIGIN = "frequency_origin"
 FALSE_ALARM = "frequency_log10_fap"
+NO_DATA = "no spectrum or light curve of this source in the files"
 
 
 @dataclass(frozen=True)
@@ -200,14 +201,17 @@ def _read(raw: RawTable, release: Release) -> tuple[str, Reading] | str:
     for other, columns in OTHER_PRODUCTS.items():
         if columns <= names:
             return other
-    table = open_table(raw, release)
+    product, table = product_of(names), open_table(raw, release)
+    return product, _READERS[product](table)
+
+
+def product_of(names: set[str]) -> str:
+    """Tell by its lower-case column names which product a table holds, LABELS for none."""
     if is_continuous(names):
-        return XpCoefficients.name, read_continuous(table)
+        return XpCoefficients.name
     if is_epoch_photometry(names):
-        return EpochPhotometry.name, read_epoch_photometry(table)
-    if "flux" in names and "time" not in names:
-        return XpSampled.name, read_sampled(table)
-    return LABELS, _read_labels(table)
+        return EpochPhotometry.name
+    return XpSampled.name if "flux" in names and "time" not in names else LABELS
 
 
 def _read_labels(table: Table) -> Reading:
@@ -221,6 +225,14 @@ def _read_labels(table: Table) -> Reading:
             file=table.name,
         )
     return reading
+
+
+_READERS: Mapping[str, Callable[[Table], Reading]] = {
+    XpCoefficients.name: read_continuous,
+    EpochPhotometry.name: read_epoch_photometry,
+    XpSampled.name: read_sampled,
+    LABELS: _read_labels,
+}
 
 
 @dataclass(frozen=True)
@@ -265,7 +277,7 @@ def _matched(labels: Reading, ids: NDArray[np.int64]) -> Reading:
         labels.name,
         labels.kept_rows[~known],
         labels.ids[~known],
-        "no spectrum or light curve of this source in the files",
+        NO_DATA,
     )
     return Reading(
         **{

@@ -111,8 +111,8 @@ def test_rows_that_cannot_be_read_are_listed(bundle, shared, tmp_path):
     table.at[table.index[3], "bp_coefficients"] = np.zeros(3)
     table.to_parquet(tmp_path / "new.parquet")
     out = tmp_path / "placed.csv"
-    placed, report = place_files(bundle.space(), [tmp_path / "new.parquet"], out)
-    assert (len(placed.source_id), report.rows_rejected) == (67, 1)
+    placed, rejected = place_files(bundle.space(), [tmp_path / "new.parquet"], out)
+    assert (len(placed.source_id), rejected) == (67, 1)
     assert len(pd.read_csv(tmp_path / "placed.rejected.csv")) == 1
 
 

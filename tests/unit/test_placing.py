@@ -80,7 +80,7 @@ def test_new_spectra_get_the_latents_of_the_build_and_say_what_they_lack(space, 
     frame = placed.frame()
     assert frame["source_id"].dtype == np.int64
     assert list(frame) == ["source_id", *space.latent_names, "x", "y",
-                           "inside_training_data", "reason"]  # fmt: skip
+                           "inside_training_data", "reason", "in_catalog"]  # fmt: skip
 
 
 def test_what_the_model_never_saw_is_called_outside_with_the_reason(space, spectra):
