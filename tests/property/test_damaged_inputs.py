@@ -17,6 +17,7 @@ from latent_core.surveys.gaia_files import ingest
 from latent_core.surveys.table_files import read_tables
 
 
+@pytest.mark.timeout(1200)  # a guard on a busy machine: it takes half a minute of CPU
 @pytest.mark.parametrize("extension", FORMATS)
 def test_damage(extension, tmp_path):
     """In a process of its own, whose memory is limited; see damage_child.py for what is asked."""
