@@ -16,9 +16,8 @@ from latent_core.errors import InputError
 from latent_core.surveys.gaia_files import ingest
 from latent_core.surveys.table_files import read_tables
 
-
-# VOTable has no unsigned 64-bit integers
-CANNOT_BE_WRITTEN = {"vot": ["huge_id"], "binary.vot": ["huge_id"]}
+# Avro and VOTable have no unsigned 64-bit integers
+CANNOT_BE_WRITTEN = {"avro": ["huge_id"], "vot": ["huge_id"], "binary.vot": ["huge_id"]}
 
 
 @pytest.mark.timeout(1200)  # a guard on a busy machine: it takes half a minute of CPU
