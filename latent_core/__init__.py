@@ -11,6 +11,7 @@ The map of the package, from the ground up:
 - `training`, `encoding`, `projection`, `similarity`, `evaluation`: stages, independent of each
   other; `pipeline` runs what is missing or stale, in order.
 - `report/`: the report on a bundle and its model cards, made on request (`gaia-latent evaluate`).
+- `labels/`: label tables joined by source_id (`gaia-latent labels`); a bundle's models stay.
 - `latent_space`: an opened bundle: latents, maps, neighbors, decoding. What a view needs.
 - `cli`: the command `gaia-latent`.
 """

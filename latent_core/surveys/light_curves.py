@@ -91,7 +91,7 @@ def relative_error(columns: Mapping[str, Any]) -> NDArray[np.float64]:
     if columns.get("over_error") is not None:
         ratio = np.asarray(columns["over_error"], float)
     elif columns.get("flux") is not None and columns.get("flux_error") is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ratio = np.asarray(columns["flux"], float) / np.asarray(columns["flux_error"], float)
     else:
         ratio = np.full(len(columns["mag"]), np.nan)

@@ -36,6 +36,7 @@ def _damage() -> tuple[type[BaseException], ...]:
 
     builtin = (OSError, ValueError, TypeError, LookupError, AttributeError, EOFError)
     unpacking = (ArithmeticError, AssertionError, MemoryError, RuntimeError, SyntaxError)
+    astropys_own = (UnboundLocalError,)  # fits.Column, of a format that it cannot parse
     binary = (struct.error, zlib.error, zipfile.BadZipFile, csv.Error, pa.ArrowException)
     libraries = (
         VerifyError,
@@ -44,7 +45,7 @@ def _damage() -> tuple[type[BaseException], ...]:
         UnknownType,
         YamlParseError,
     )
-    return (*builtin, *unpacking, *binary, *libraries)
+    return (*builtin, *unpacking, *astropys_own, *binary, *libraries)
 
 
 @contextmanager

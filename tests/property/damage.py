@@ -212,7 +212,10 @@ def null_cell(frame, rng):
 
 
 def text_in_numbers(frame, rng):
-    return with_cell(frame, pick(frame, rng), rng.integers(len(frame)), "garbage")
+    name = pick(frame, rng)
+    if not is_array(frame[name].iloc[0]):
+        frame = frame.assign(**{name: frame[name].astype(str)})  # else Parquet cannot hold it
+    return with_cell(frame, name, rng.integers(len(frame)), "garbage")
 
 
 def wrong_length(frame, rng):
@@ -248,6 +251,7 @@ def float_ids(frame, rng):
 
 
 def lettered_id(frame, rng):
+    frame = frame.assign(source_id=frame.source_id.astype(str))
     return with_cell(frame, "source_id", 1, rng.choice(["12a4", "", "-5", "1e18", "9" * 20]))
 
 

@@ -16,7 +16,11 @@ from latent_core.errors import InputError
 from latent_core.surveys.gaia_files import ingest
 from latent_core.surveys.table_files import read_tables
 
+# Avro and VOTable have no unsigned 64-bit integers
+CANNOT_BE_WRITTEN = {"avro": ["huge_id"], "vot": ["huge_id"], "binary.vot": ["huge_id"]}
 
+
+@pytest.mark.timeout(1200)  # a guard on a busy machine: it takes half a minute of CPU
 @pytest.mark.parametrize("extension", FORMATS)
 def test_damage(extension, tmp_path):
     """In a process of its own, whose memory is limited; see damage_child.py for what is asked."""
@@ -32,7 +36,7 @@ def test_damage(extension, tmp_path):
     found = json.loads(done.stdout.splitlines()[-1])
     counts = found["counts"]
     assert not found["broken"], f"{len(found['broken'])} broken, e.g. {found['broken'][0]}"
-    assert found["never"] == []
+    assert found["never"] == CANNOT_BE_WRITTEN.get(extension, [])
     assert counts["variants"] == CELL_VARIANTS + BYTE_VARIANTS == 1000
     assert counts["ingested"] > CELL_VARIANTS // 4  # the damage is small: most rows can be used
     assert counts["refused"] > CELL_VARIANTS // 8
