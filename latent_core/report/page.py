@@ -17,7 +17,13 @@ _NUMBER = re.compile(r"^[-+]?[\d,]+(\.\d+)?%?( \(.*\)| \[.*\]| to [\d.]+)?$|^-$"
 _IDENTIFIER_LENGTH = 15
 
 
-def page(head: Mapping[str, Any], sections: Sequence[Section], cards: Mapping[str, str]) -> str:
+def page(
+    head: Mapping[str, Any],
+    sections: Sequence[Section],
+    cards: Mapping[str, str],
+    *,
+    template: str = "page.html.j2",
+) -> str:
     """Return the report as HTML; nothing in it asks for anything outside of it."""
     templates = _templates()
 
@@ -29,7 +35,7 @@ def page(head: Mapping[str, Any], sections: Sequence[Section], cards: Mapping[st
         )
         return Markup(shown)  # noqa: S704 - the template has escaped every cell
 
-    return templates.get_template("page.html.j2").render(
+    return templates.get_template(template).render(
         head=head, sections=sections, cards=cards, show=show, address=data_address
     )
 

@@ -1,0 +1,174 @@
+"""Distances as sections of the page: where it is wrong first, then plot by plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from latent_core.comparison.distances import DRAWS, LEVEL
+from latent_core.comparison.drawing import bands, histograms, worst_plot
+from latent_core.comparison.marginals import Marginal, worst
+from latent_core.comparison.samples import Sample
+from latent_core.report.content import Plot, Section, Table
+
+NAMED = 4  # what the first sentence names
+LISTED = 25
+HEADER = (
+    *("quantity", "group", "beside", "KS", "95 % spread", "floor", "above floor", "moved by"),
+    *("median here", "median there", "sources here", "sources there", "p"),
+)
+NOTE = (
+    "KS is the largest gap of the two cumulative distributions; floor is what two random halves "
+    f"of the other sample reach in {100 - LEVEL:.0f} % of {DRAWS} halvings; moved by is the "
+    "Wasserstein distance in half the 16-84 % width of the other sample. Sample sizes are those "
+    "with a known value."
+)
+# sections in the order in which a reader asks: (key, title, quantities)
+PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("magnitude", "Magnitude", ("g",)),
+    ("colour", "Colour", ("bp_rp",)),
+    ("period", "Period", ("log_period",)),
+    ("amplitude", "Amplitude", ("log_amplitude", "log_std", "log_iqr")),
+    ("shape", "Shape of light curves", ("r21", "phi21", "r31", "phi31", "skewness", "abbe")),
+    ("transits", "Transits", ("transits", "span", "log_gap", "outliers")),
+    ("transit_errors", "Errors of transits", ("log_error",)),
+)
+
+
+def wrong_section(first: Sample, found: Sequence[Marginal]) -> Section:
+    """Say where the first sample is wrong, worst first, from the distances alone."""
+    wrong, fair = worst(list(found)), [m for m in found if m.fair]
+    fine = [m for m in fair if m.found.excess <= 0]
+    shown = wrong[:LISTED]
+    plots = ()
+    if shown:
+        marks = [(m.name, m.found.ks, m.found.interval, m.found.floor) for m in shown]
+        caption = f"The {len(shown)} distances that pass their floor by most, of {len(fair)}."
+        plots = (Plot("Where it is wrong, worst first", worst_plot(marks), caption),)
+    figures = {
+        "compared": len(fair),
+        "at_the_floor": len(fine),
+        "worst": [m.record() for m in wrong],
+    }
+    return Section(
+        "wrong",
+        "Where it is wrong",
+        verdict(first, wrong, len(fair)),
+        _basis(first, fair),
+        figures,
+        (table("Worst first", shown),) if shown else (),
+        plots,
+    )
+
+
+def verdict(first: Sample, wrong: Sequence[Marginal], compared: int) -> str:
+    """Return the sentence that a reader takes away."""
+    if not compared:
+        return f"Nothing could be compared: {first.name} shares no class with the other rows."
+    if not wrong:
+        return f"All {compared} distances are at the floor: {first.name} looks like the others."
+    said = [
+        f"{m.name} (KS {m.found.ks:.2f}, floor {m.found.floor:.2f}; median "
+        f"{m.found.first_median:.3g} instead of {m.found.other_median:.3g})"
+        for m in wrong[:NAMED]
+    ]
+    rest = f"{len(wrong)} of {compared} distances of {first.name} pass their floor"
+    return f"{rest}. Worst: {'; '.join(said)}."
+
+
+def _basis(first: Sample, found: Sequence[Marginal]) -> str:
+    others = ", ".join(dict.fromkeys(m.other for m in found)) or "none"
+    return (
+        f"{first.name} ({first.mark}, {len(first.sources):,} sources) beside {others}. Groups "
+        "that are compared as a whole are drawn in the same mix of classes. A distance counts as "
+        "wrong where it passes what two halves of the same other rows show."
+    )
+
+
+def marginal_sections(
+    first: Sample, others: Sequence[Sample], found: Sequence[Marginal]
+) -> list[Section]:
+    """Return one section a kind of quantity: its distances, and both samples on the same axes."""
+    sections = []
+    for key, title, quantities in PARTS:
+        part = [m for m in found if m.quantity in quantities]
+        if not part:
+            continue
+        wrong = worst(part)
+        fair = sum(m.fair for m in part)
+        plots = [p for q in quantities for p in _plots(first, others, part, q)]
+        sections.append(
+            Section(
+                key,
+                title,
+                verdict(first, wrong, fair),
+                _basis(first, part),
+                {"distances": [m.record() for m in part]},
+                (table(f"{title}: distances", part),),
+                tuple(plots),
+            )
+        )
+    return sections
+
+
+def _plots(
+    first: Sample, others: Sequence[Sample], found: Sequence[Marginal], quantity: str
+) -> list[Plot]:
+    plots: list[Plot] = []
+    for other in others:
+        part = [m for m in found if m.quantity == quantity and m.other == other.name]
+        if not part:
+            continue
+        names = (f"{first.name}, {first.mark}", f"{other.name}, {other.mark}")
+        if quantity == "log_error":
+            plots.append(_error_plot(first, other, names))
+            continue
+        panels = [(_titled(m), m.first_values, m.other_values) for m in part]
+        title = f"{part[0].title} beside {other.name}"
+        images = histograms(panels, part[0].title, names)
+        plots += [Plot(title if i == 0 else f"{title}, more classes", image)
+                  for i, image in enumerate(images)]  # fmt: skip
+    return plots
+
+
+def _titled(m: Marginal) -> str:
+    return f"{m.group}: KS {m.found.ks:.2f} (floor {m.found.floor:.2f})"
+
+
+def _error_plot(first: Sample, other: Sample, names: tuple[str, str]) -> Plot:
+    series = {
+        name: (
+            np.asarray(s.points["mag"], np.float64),
+            np.asarray(s.points["log_error"], np.float64),
+        )
+        for name, s in zip(names, (first, other), strict=True)
+    }
+    image = bands(
+        [("error of a transit by its magnitude", series)], ("G [mag]", "log10 error [mag]")
+    )
+    return Plot(f"Errors of transits beside {other.name}", image, "Median and 16-84 %.")
+
+
+def table(title: str, found: Sequence[Marginal]) -> Table:
+    """Return distances as a table of the page."""
+    return Table(title, HEADER, tuple(_row(m) for m in found), NOTE)
+
+
+def _row(m: Marginal) -> tuple[str, ...]:
+    d = m.found
+    return (
+        m.title,
+        m.group + (f", G {m.bin}" if m.bin else "") + ("" if m.fair else " (not the same kind)"),
+        m.other,
+        f"{d.ks:.3f}",
+        f"{d.interval[0]:.3f} to {d.interval[1]:.3f}",
+        f"{d.floor:.3f}",
+        f"{d.excess:+.3f}",
+        f"{d.wasserstein_scaled:.2f}",
+        f"{d.first_median:.3f}",
+        f"{d.other_median:.3f}",
+        f"{d.first_sources:,}",
+        f"{d.other_sources:,}",
+        f"{d.p:.2g}",
+    )
