@@ -11,6 +11,10 @@ from latent_core.bundle import disk_errors
 from latent_core.comparison.marginals import Marginal, marginals
 from latent_core.comparison.samples import Sample, Say, opened
 from latent_core.comparison.sections import marginal_sections, wrong_section
+from latent_core.comparison.selection import with_selection
+from latent_core.comparison.spectra import PairedSpectra, paired_spectra
+from latent_core.comparison.spectra_sections import apart_section, coefficient_section
+from latent_core.comparison.telling_apart import told_apart
 from latent_core.errors import InputError
 from latent_core.report.content import Section
 from latent_core.report.page import page
@@ -41,15 +45,34 @@ def compare(
     """
     html, figures = _targets(out, overwrite=overwrite)
     with opened([first, *others], say) as (sample, *against):
-        found: list[Marginal] = []
-        for other in against:
-            say(f"marginals of {sample.name} beside {other.name}")
-            found += marginals(sample, other)
-        sections = [wrong_section(sample, found), *marginal_sections(sample, against, found)]
+        sections = _sections(sample, against, say)
         head = _head(sample, against)
     _write(html, page(head, sections, {}, template=TEMPLATE))
     _write(figures, json.dumps(plain(_whole(head, sections)), indent=1, sort_keys=True) + "\n")
     return html
+
+
+def _sections(first: Sample, others: Sequence[Sample], say: Say) -> list[Section]:
+    found: list[Marginal] = []
+    paired: list[PairedSpectra] = []
+    apart: dict[str, Any] = {}
+    for other in others:
+        say(f"marginals of {first.name} beside {other.name}")
+        found += marginals(first, other)
+        pairs = paired_spectra(first, other)
+        if pairs is not None:
+            say(f"classifiers of spectra of {first.name} and {other.name}")
+            paired.append(pairs)
+            apart[other.name] = told_apart(first, other)
+    found = with_selection(found, [o.name for o in others if not o.simulated])
+    everything = [*found, *(m for p in paired for m in p.marginals)]
+    sections = [
+        wrong_section(first, everything),
+        *marginal_sections(first, others, found),
+        coefficient_section(first, paired),
+        apart_section(first, apart),
+    ]
+    return [section for section in sections if section is not None]
 
 
 def _targets(out: Path, *, overwrite: bool) -> tuple[Path, Path]:

@@ -6,8 +6,7 @@ the real rows, which differ by chance alone.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,15 +39,6 @@ class Distance:
     other_median: float
     first_sources: int
     other_sources: int
-
-    @property
-    def excess(self) -> float:
-        """How far the distance passes its floor; not above 0 where the two look alike."""
-        return self.ks - self.floor
-
-    def record(self) -> dict[str, Any]:
-        """Return all of it for the JSON file."""
-        return {**asdict(self), "excess": self.excess}
 
 
 def kolmogorov(first: Floats, other: Floats) -> float:

@@ -115,3 +115,23 @@ def worst_plot(rows: Sequence[tuple[str, float, tuple[float, float], float]]) ->
         ax.legend(fontsize=8, loc="lower right")
 
     return drawn(draw, width=9.2, height=0.9 + 0.3 * len(rows))
+
+
+def profiles(panels: Sequence[tuple[str, Mapping[str, Floats]]], ylabel: str) -> str:
+    """Draw medians with 16-84 % bands of numbers (n, K) by their place 0..K-1, a panel each."""
+
+    def draw(axes: list[Axes]) -> None:
+        for ax, (title, series) in zip(axes, panels, strict=True):
+            colours = (FIRST_COLOUR, OTHER_COLOUR)
+            for (name, numbers), colour in zip(series.items(), colours, strict=False):
+                low, middle, high = np.percentile(numbers, [16, 50, 84], axis=0)
+                at = np.arange(len(middle))
+                if len(numbers) > 1:
+                    ax.fill_between(at, low, high, color=colour, alpha=0.22, lw=0)
+                ax.plot(at, middle, marker="o", ms=2.2, lw=1.1, color=colour,
+                        label=shortened(name, 34))  # fmt: skip
+            ax.set_title(title)
+            ax.set(xlabel="coefficient", ylabel=ylabel)
+            ax.legend(fontsize=7.5)
+
+    return drawn(draw, panels=len(panels), width=4.8, height=3.3)

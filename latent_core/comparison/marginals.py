@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class Marginal:
     """One quantity of one group in two samples, with its distance; None where too few are known.
 
     `fair` tells whether both sides are the same kind of sources. `bin` is a range of G, if any.
+    `parent` is the first sample's class of a finer group. `selection` is the distance between
+    real inputs in the same quantity of the same class, None where only one knows it.
     """
 
     quantity: str
@@ -39,6 +41,8 @@ class Marginal:
     found: Distance
     fair: bool = True
     bin: str = ""
+    parent: str = ""
+    selection: float | None = None
     first_values: Floats = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
     other_values: Floats = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
 
@@ -47,6 +51,11 @@ class Marginal:
         """Quantity, group and bin in words."""
         where = f" at G {self.bin}" if self.bin else ""
         return f"{self.title} of {self.group}{where}"
+
+    @property
+    def excess(self) -> float:
+        """How far the distance passes its floor, and what the choice of real rows explains."""
+        return self.found.ks - max(self.found.floor, self.selection or 0.0)
 
     def record(self) -> dict[str, Any]:
         """Return all numbers for the JSON file."""
@@ -57,7 +66,9 @@ class Marginal:
             "group": self.group,
             "g_mag": self.bin,
             "same_kind_of_sources": self.fair,
-            **self.found.record(),
+            "between_real_inputs": self.selection,
+            "excess": self.excess,
+            **asdict(self.found),
         }
 
 
@@ -69,6 +80,7 @@ class Group:
     first: NDArray[np.int64]
     other: NDArray[np.int64]
     fair: bool = True
+    parent: str = ""
 
 
 def groups_of(first: Sample, other: Sample) -> list[Group]:
@@ -80,7 +92,7 @@ def groups_of(first: Sample, other: Sample) -> list[Group]:
     """
     labels = _labels(first.sources, other.sources)
     named = [
-        Group(str(name), np.flatnonzero(labels == name), np.flatnonzero(_is(other, str(name))))
+        _group(first, other, labels, str(name))
         for name in sorted(set(labels[labels != None]))  # noqa: E711
     ]
     named = [g for g in named if min(len(g.first), len(g.other)) >= FEWEST]
@@ -94,6 +106,14 @@ def groups_of(first: Sample, other: Sample) -> list[Group]:
         other.sources["group"].to_numpy(object)[theirs],
     )
     return [Group(MIXED, ours, theirs), *named] if len(named) > 1 else named
+
+
+def _group(first: Sample, other: Sample, labels: NDArray[np.object_], name: str) -> Group:
+    ours = np.flatnonzero(labels == name)
+    parents = first.sources["group"].iloc[ours].mode()
+    return Group(
+        name, ours, np.flatnonzero(_is(other, name)), parent=str(next(iter(parents), name))
+    )
 
 
 def _is(sample: Sample, name: str) -> NDArray[np.bool_]:
@@ -158,7 +178,10 @@ def _marginal(
     found = distance(a, b)
     if found is None:
         return None
-    return Marginal(key, title, other.name, group.name, found, group.fair, where, a, b)
+    return Marginal(
+        key, title, other.name, group.name, found, group.fair, where, group.parent,
+        first_values=a, other_values=b,
+    )  # fmt: skip
 
 
 def _of_points(first: Sample, other: Sample, group: Group) -> Iterator[Marginal]:
@@ -204,5 +227,5 @@ def _errors(first: Sample, other: Sample, group: Group) -> Iterator[Marginal]:
 
 def worst(found: list[Marginal]) -> list[Marginal]:
     """Return what is wrong, worst first: fair marginals whose distance passes its floor."""
-    wrong = [m for m in found if m.fair and m.found.excess > 0]
-    return sorted(wrong, key=lambda m: -m.found.excess)
+    wrong = [m for m in found if m.fair and m.excess > 0]
+    return sorted(wrong, key=lambda m: -m.excess)

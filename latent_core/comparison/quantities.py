@@ -52,6 +52,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("r31", "R31 of G", ("r31_g", "r31")),
     Quantity("phi31", "phi31 of G [rad]", ("phi31_g", "phi31")),
 )  # fmt: skip
+STELLAR = ("teff", "logg", "fe_h")  # K, dex, dex: kept where a catalog has them
 LABELS = ("best_class_name", "label_name", "class_label", "label")
 COLOUR = ("phot_bp_mean_mag", "phot_rp_mean_mag")
 
@@ -76,10 +77,11 @@ def canonical(frame: pd.DataFrame) -> pd.DataFrame:
     if set(COLOUR) <= set(frame):
         bp, rp = (_numbers(frame[name]) for name in COLOUR)
         found["bp_rp"] = np.where(np.isfinite(colour), colour, bp - rp)
+    for name in STELLAR:
+        found[name] = _numbers(frame[name]) if name in frame else np.full(len(frame), np.nan)
     for key, names in (("group", LABELS), ("finer", ("kind",))):
-        name = next((n for n in names if n in frame and _is_text(frame[n])), None)
-        values = np.full(len(frame), None, object) if name is None else _texts(frame[name])
-        found[key] = values
+        held = [name for name in names if name in frame and _is_text(frame[name])]
+        found[key] = _texts(frame[held[0]]) if held else np.full(len(frame), None, object)
     return pd.DataFrame(found, index=range(len(frame)))
 
 

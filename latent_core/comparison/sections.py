@@ -15,14 +15,16 @@ from latent_core.report.content import Plot, Section, Table
 NAMED = 4  # what the first sentence names
 LISTED = 25
 HEADER = (
-    *("quantity", "group", "beside", "KS", "95 % spread", "floor", "above floor", "moved by"),
-    *("median here", "median there", "sources here", "sources there", "p"),
+    *("quantity", "group", "beside", "KS", "95 % spread", "floor", "real tables"),
+    *("above both", "moved by", "median here", "median there", "sources here"),
+    *("sources there", "p"),
 )
 NOTE = (
     "KS is the largest gap of the two cumulative distributions; floor is what two random halves "
-    f"of the other sample reach in {100 - LEVEL:.0f} % of {DRAWS} halvings; moved by is the "
-    "Wasserstein distance in half the 16-84 % width of the other sample. Sample sizes are those "
-    "with a known value."
+    f"of the other sample reach in {100 - LEVEL:.0f} % of {DRAWS} halvings; real tables is how "
+    "far the same class lies apart in the other real inputs, which were chosen otherwise; moved "
+    "by is the Wasserstein distance in half the 16-84 % width of the other sample. Sample sizes "
+    "are those with a known value."
 )
 # sections in the order in which a reader asks: (key, title, quantities)
 PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -39,9 +41,9 @@ PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 def wrong_section(first: Sample, found: Sequence[Marginal]) -> Section:
     """Say where the first sample is wrong, worst first, from the distances alone."""
     wrong, fair = worst(list(found)), [m for m in found if m.fair]
-    fine = [m for m in fair if m.found.excess <= 0]
+    fine = [m for m in fair if m.excess <= 0]
     shown = wrong[:LISTED]
-    plots = ()
+    plots: tuple[Plot, ...] = ()
     if shown:
         marks = [(m.name, m.found.ks, m.found.interval, m.found.floor) for m in shown]
         caption = f"The {len(shown)} distances that pass their floor by most, of {len(fair)}."
@@ -69,11 +71,15 @@ def verdict(first: Sample, wrong: Sequence[Marginal], compared: int) -> str:
     if not wrong:
         return f"All {compared} distances are at the floor: {first.name} looks like the others."
     said = [
-        f"{m.name} (KS {m.found.ks:.2f}, floor {m.found.floor:.2f}; median "
+        f"{m.name} beside {m.other} (KS {m.found.ks:.2f}, floor {m.found.floor:.2f}; "
+        f"median "
         f"{m.found.first_median:.3g} instead of {m.found.other_median:.3g})"
         for m in wrong[:NAMED]
     ]
-    rest = f"{len(wrong)} of {compared} distances of {first.name} pass their floor"
+    rest = (
+        f"{len(wrong)} of {compared} distances of {first.name} pass their floor and what real "
+        "tables differ by"
+    )
     return f"{rest}. Worst: {'; '.join(said)}."
 
 
@@ -82,7 +88,8 @@ def _basis(first: Sample, found: Sequence[Marginal]) -> str:
     return (
         f"{first.name} ({first.mark}, {len(first.sources):,} sources) beside {others}. Groups "
         "that are compared as a whole are drawn in the same mix of classes. A distance counts as "
-        "wrong where it passes what two halves of the same other rows show."
+        "wrong where it passes what two halves of the same rows show, and what the choice of real "
+        "rows explains."
     )
 
 
@@ -164,7 +171,8 @@ def _row(m: Marginal) -> tuple[str, ...]:
         f"{d.ks:.3f}",
         f"{d.interval[0]:.3f} to {d.interval[1]:.3f}",
         f"{d.floor:.3f}",
-        f"{d.excess:+.3f}",
+        "-" if m.selection is None else f"{m.selection:.3f}",
+        f"{m.excess:+.3f}",
         f"{d.wasserstein_scaled:.2f}",
         f"{d.first_median:.3f}",
         f"{d.other_median:.3f}",
