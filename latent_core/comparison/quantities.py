@@ -53,6 +53,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("phi31", "phi31 of G [rad]", ("phi31_g", "phi31")),
 )  # fmt: skip
 STELLAR = ("teff", "logg", "fe_h")  # K, dex, dex: kept where a catalog has them
+REDSHIFT = "redshift"  # above 0: no star, and its Teff means nothing
 LABELS = ("best_class_name", "label_name", "class_label", "label")
 COLOUR = ("phot_bp_mean_mag", "phot_rp_mean_mag")
 
@@ -77,7 +78,7 @@ def canonical(frame: pd.DataFrame) -> pd.DataFrame:
     if set(COLOUR) <= set(frame):
         bp, rp = (_numbers(frame[name]) for name in COLOUR)
         found["bp_rp"] = np.where(np.isfinite(colour), colour, bp - rp)
-    for name in STELLAR:
+    for name in (*STELLAR, REDSHIFT):
         found[name] = _numbers(frame[name]) if name in frame else np.full(len(frame), np.nan)
     for key, names in (("group", LABELS), ("finer", ("kind",))):
         held = [name for name in names if name in frame and _is_text(frame[name])]
