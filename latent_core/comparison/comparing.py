@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from latent_core.bundle import disk_errors
+from latent_core.comparison.exchange import Exchange, exchanged
+from latent_core.comparison.exchange_sections import exchange_section
 from latent_core.comparison.marginals import Marginal, marginals
 from latent_core.comparison.samples import Sample, Say, opened
 from latent_core.comparison.sections import marginal_sections, wrong_section
@@ -34,25 +36,29 @@ def compare(
     others: Sequence[Path],
     out: Path,
     *,
+    exchange: Exchange | None = None,
     overwrite: bool = False,
     say: Say = silent,
 ) -> Path:
     """Compare a survey with other surveys, bundles or tables; returns the path of the page.
 
-    `out` is a folder, or the page's own name (`.html`); `comparison.json` lies beside it. The
+    With `exchange`, models trained on each side are applied to both, which takes minutes. `out`
+    is a folder, or the page's own name (`.html`); `comparison.json` lies beside it. The
     same inputs give the same bytes. Raises InputError for inputs that cannot be read, or an `out`
     that exists.
     """
     html, figures = _targets(out, overwrite=overwrite)
     with opened([first, *others], say) as (sample, *against):
-        sections = _sections(sample, against, say)
+        sections = _sections(sample, against, exchange, say)
         head = _head(sample, against)
     _write(html, page(head, sections, {}, template=TEMPLATE))
     _write(figures, json.dumps(plain(_whole(head, sections)), indent=1, sort_keys=True) + "\n")
     return html
 
 
-def _sections(first: Sample, others: Sequence[Sample], say: Say) -> list[Section]:
+def _sections(
+    first: Sample, others: Sequence[Sample], exchange: Exchange | None, say: Say
+) -> list[Section]:
     found: list[Marginal] = []
     paired: list[PairedSpectra] = []
     apart: dict[str, Any] = {}
@@ -71,8 +77,18 @@ def _sections(first: Sample, others: Sequence[Sample], say: Say) -> list[Section
         *marginal_sections(first, others, found),
         coefficient_section(first, paired),
         apart_section(first, apart),
+        exchange_section(first, _exchanges(first, others, exchange, say)),
     ]
     return [section for section in sections if section is not None]
+
+
+def _exchanges(
+    first: Sample, others: Sequence[Sample], exchange: Exchange | None, say: Say
+) -> dict[str, Any]:
+    if exchange is None:
+        return {}
+    found = {other.name: exchanged(first, other, exchange, say=say) for other in others}
+    return {name: tasks for name, tasks in found.items() if tasks}
 
 
 def _targets(out: Path, *, overwrite: bool) -> tuple[Path, Path]:
@@ -96,7 +112,7 @@ def _write(file: Path, text: str) -> None:
 
 def _head(first: Sample, others: Sequence[Sample]) -> dict[str, Any]:
     return {
-        "data": f"{first.name} beside {', '.join(o.name for o in others)}",
+        "data": f"{first.name} beside {_beside(others)}",
         "code": __version__,
         "inputs": [
             {
@@ -112,6 +128,13 @@ def _head(first: Sample, others: Sequence[Sample]) -> dict[str, Any]:
             for s in (first, *others)
         ],
     }
+
+
+def _beside(others: Sequence[Sample]) -> str:
+    if len(others) == 1:
+        return others[0].name
+    marks = {other.mark for other in others}
+    return f"{len(others)} inputs of {' and '.join(sorted(marks))} sources"
 
 
 def _whole(head: dict[str, Any], sections: Sequence[Section]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Distance:
     `ks` is the largest gap between the two cumulative distributions (0..1), `interval` its 95 %
     bootstrap spread, `p` the two-sample Kolmogorov-Smirnov probability that they are one.
     `wasserstein` is the mean distance that values must be moved, in the quantity's unit, and
-    `wasserstein_scaled` the same in standard deviations (half of 16-84 %) of `other`. `floor` is
+    `wasserstein_scaled` the same in half widths of `other`. Widths are 16-84 %. `floor` is
     the 95 % point of `ks` between two halves of `other`.
     """
 
@@ -37,6 +37,8 @@ class Distance:
     floor: float
     first_median: float
     other_median: float
+    first_width: float
+    other_width: float
     first_sources: int
     other_sources: int
 
@@ -64,17 +66,18 @@ def distance(first: Floats, other: Floats, *, seed: int = 0) -> Distance | None:
     low, high = np.percentile(draws - draws.mean(), [2.5, 97.5]) + ks
     size = np.sqrt(len(a) * len(b) / (len(a) + len(b)))
     moved = float(wasserstein_distance(a, b))
-    quarter = np.percentile(b, [16, 84])
-    width = float(quarter[1] - quarter[0]) / 2
+    widths = [float(np.subtract(*np.percentile(values, [84, 16]))) for values in (a, b)]
     return Distance(
         ks=ks,
         interval=(max(0.0, float(low)), min(1.0, float(high))),
         p=float(kstwobign.sf(size * ks)),
         wasserstein=moved,
-        wasserstein_scaled=moved / width if width > 0 else float("nan"),
+        wasserstein_scaled=2 * moved / widths[1] if widths[1] > 0 else float("nan"),
         floor=floor(b, rng),
         first_median=float(np.median(a)),
         other_median=float(np.median(b)),
+        first_width=widths[0],
+        other_width=widths[1],
         first_sources=len(a),
         other_sources=len(b),
     )

@@ -33,10 +33,18 @@ def histograms(
                 ax.set_title(shortened(title, 44))
                 ax.set_xlabel(xlabel)
             axes[0].set_ylabel("share of sources a bin")
-            axes[0].legend(fontsize=7.5, loc="best")
+            _legend_above(axes[0])
 
         drawings.append(drawn(draw, panels=len(row), width=3.6, height=2.7))
     return drawings
+
+
+def _legend_above(ax: Axes) -> None:
+    """Name both samples once for all panels, above them, where no curve is hidden."""
+    handles, labels = ax.get_legend_handles_labels()
+    ax.get_figure(root=True).legend(  # type: ignore[union-attr]
+        handles, labels, loc="outside upper left", ncols=2, fontsize=8
+    )
 
 
 def _histogram(ax: Axes, first: Floats, other: Floats, names: tuple[str, str]) -> None:
@@ -51,7 +59,7 @@ def _histogram(ax: Axes, first: Floats, other: Floats, names: tuple[str, str]) -
         (first, FIRST_COLOUR, names[0], False),
     ):
         share = np.histogram(values, edges)[0] / len(values)
-        label = f"{shortened(name, 30)} ({len(values):,})"
+        label = shortened(name, 60)
         if filled:
             ax.stairs(share, edges, fill=True, color=colour, alpha=0.35)
             ax.stairs(share, edges, color=colour, lw=1.0, label=label)
@@ -76,12 +84,12 @@ def bands(
                 at, low, middle, high = quantile_band(x, y, step)
                 ax.fill_between(at, low, high, color=colour, alpha=0.22, lw=0)
                 ax.plot(at, middle, marker=marker, ms=3.5, lw=1.4, color=colour,
-                        label=shortened(name, 34))  # fmt: skip
+                        label=shortened(name, 60))  # fmt: skip
             ax.set_title(shortened(title, 60))
             ax.set(xlabel=labels[0], ylabel=labels[1])
-            ax.legend(fontsize=7.5)
+        _legend_above(axes[0])
 
-    return drawn(draw, panels=len(panels), width=4.6, height=3.3)
+    return drawn(draw, panels=len(panels), width=4.6, height=3.4)
 
 
 def quantile_band(x: Floats, y: Floats, step: float, fewest: int = 10) -> tuple[Floats, ...]:
@@ -129,9 +137,9 @@ def profiles(panels: Sequence[tuple[str, Mapping[str, Floats]]], ylabel: str) ->
                 if len(numbers) > 1:
                     ax.fill_between(at, low, high, color=colour, alpha=0.22, lw=0)
                 ax.plot(at, middle, marker="o", ms=2.2, lw=1.1, color=colour,
-                        label=shortened(name, 34))  # fmt: skip
+                        label=shortened(name, 60))  # fmt: skip
             ax.set_title(title)
             ax.set(xlabel="coefficient", ylabel=ylabel)
-            ax.legend(fontsize=7.5)
+        _legend_above(axes[0])
 
-    return drawn(draw, panels=len(panels), width=4.8, height=3.3)
+    return drawn(draw, panels=len(panels), width=4.8, height=3.4)

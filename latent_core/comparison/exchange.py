@@ -43,6 +43,17 @@ TASKS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """Where models come from: trained here by the settings `config`, or two given bundles.
+
+    `bundles` are none, or one trained on the first survey and one on the other.
+    """
+
+    config: Path = Path(SETTINGS)
+    bundles: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
 class Encoder:
     """A trained network with its modality and constants; `home` is what it was trained on."""
 
@@ -59,18 +70,16 @@ Encoders = Mapping[str, Encoder]
 def exchanged(
     first: Sample,
     other: Sample,
+    exchange: Exchange,
     *,
-    bundles: Sequence[Path] = (),
-    config: Path = Path(SETTINGS),
     say: Say,
 ) -> dict[str, Any]:
     """Train on each of two samples, apply to both, and return the agreement of all four cases.
 
-    `bundles` are two bundles, trained on the first and on the other, that are taken instead of
-    training. {} where the samples have no observations and labels in common.
+    {} where the samples have no observations and labels in common.
     """
-    given = [_of_bundle(path) for path in bundles]
-    settings = read_settings(find_settings(config))
+    given = [_of_bundle(path) for path in exchange.bundles]
+    settings = read_settings(find_settings(exchange.config))
     choose: Mapping[str, Callable[[Sample, Sample], tuple[Chosen, Chosen] | None]] = {
         "light curves": light_curve_sources,
         "spectra": spectra_sources,
@@ -133,12 +142,13 @@ def _both_ways(
     chosen: tuple[Chosen, Chosen], trained: Sequence[Encoders], names: Sequence[str]
 ) -> dict[str, Any]:
     cases = []
-    for encoders in trained:
+    for place, encoders in enumerate(trained):
         latents = [_latents(encoders, names, c) for c in chosen]
         for number, asked in enumerate(chosen):
             cases.append({
                 "trained_on": encoders[names[0]].home,
                 "asked": asked.name,
+                "home": place == number,
                 "asked_sources": asked.mark,
                 **_agreement(asked, latents[number]),
                 "library_of_the_other": _voted(chosen[1 - number], latents[1 - number],

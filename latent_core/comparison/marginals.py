@@ -16,7 +16,7 @@ from latent_core.comparison.quantities import titles
 from latent_core.comparison.samples import Sample
 
 Floats = NDArray[np.float64]
-MIXED = "all, same mix of classes"
+MIXED = "all, same mix"
 WHOLE = "all, classes unknown"
 ERROR_STEP = 1.0  # mag, a bin of transit errors
 # the ratio of the medians of amplitude / standard deviation beyond which two amplitudes are not
@@ -194,7 +194,7 @@ def _of_points(first: Sample, other: Sample, group: Group) -> Iterator[Marginal]
         for s, rows in ((first, group.first), (other, group.other))
     )
     gaps = (ours["log_gap"], theirs["log_gap"])
-    pair = _marginal("log_gap", "log10 gap between transits within a day [d]", other, group, gaps)
+    pair = _marginal("log_gap", "log10 gap of transits [d]", other, group, gaps)
     if pair is not None:
         yield pair
     if group.name in (MIXED, WHOLE):
@@ -218,7 +218,7 @@ def _errors(first: Sample, other: Sample, group: Group) -> Iterator[Marginal]:
             for s in (first, other)
         )
         pair = _marginal(
-            "log_error", "log10 error of a transit in G [mag]", other, group,
+            "log_error", "log10 transit error [mag]", other, group,
             (ours["log_error"], theirs["log_error"]), f"{g} to {g + ERROR_STEP:.0f}",
         )  # fmt: skip
         if pair is not None:

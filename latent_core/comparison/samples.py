@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 Say = Callable[[str], None]
 DERIVED = "derived"  # how the origin of coefficients begins that were not in the archive
 GAIA_BANDS = ("g", "bp", "rp")
+BAND_TITLES = {"g": "G", "bp_rp": "BP-RP"}
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ def opened(inputs: Sequence[Path], say: Say) -> Iterator[tuple[Sample, ...]]:
 
 
 def _name(path: Path) -> str:
-    return path.name or path.resolve().name
+    """Name an input as its file, without its endings."""
+    name = path.name or path.resolve().name
+    return name.split(".")[0] or name
 
 
 def read_sample(path: Path, scratch: Path) -> Sample:
@@ -196,5 +199,5 @@ def _with_photometry(sources: pd.DataFrame, spectra: Spectra, notes: list[str]) 
     for column, values in zip(("g", "bp_rp"), spectra.photometry.T, strict=True):
         if not given[column].notna().any():
             given.loc[spectra.rows, column] = values
-            notes.append(f"{column} is synthetic photometry of the XP spectra")
+            notes.append(f"{BAND_TITLES[column]} is synthetic photometry of the XP spectra")
     return given

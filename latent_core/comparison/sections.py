@@ -14,17 +14,17 @@ from latent_core.report.content import Plot, Section, Table
 
 NAMED = 4  # what the first sentence names
 LISTED = 25
+SAME_MEDIAN = 0.1  # widths of the other sample
 HEADER = (
-    *("quantity", "group", "beside", "KS", "95 % spread", "floor", "real tables"),
-    *("above both", "moved by", "median here", "median there", "sources here"),
-    *("sources there", "p"),
+    *("quantity", "group", "G", "beside", "KS [95 %]", "floor", "real tables", "above both"),
+    *("moved by", "medians", "sources", "p"),
 )
 NOTE = (
     "KS is the largest gap of the two cumulative distributions; floor is what two random halves "
     f"of the other sample reach in {100 - LEVEL:.0f} % of {DRAWS} halvings; real tables is how "
     "far the same class lies apart in the other real inputs, which were chosen otherwise; moved "
-    "by is the Wasserstein distance in half the 16-84 % width of the other sample. Sample sizes "
-    "are those with a known value."
+    "by is the Wasserstein distance in half the 16-84 % width of the other sample. Medians and "
+    "sources (those with a known value) are here / there; p is that of the KS test."
 )
 # sections in the order in which a reader asks: (key, title, quantities)
 PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -42,11 +42,11 @@ def wrong_section(first: Sample, found: Sequence[Marginal]) -> Section:
     """Say where the first sample is wrong, worst first, from the distances alone."""
     wrong, fair = worst(list(found)), [m for m in found if m.fair]
     fine = [m for m in fair if m.excess <= 0]
-    shown = wrong[:LISTED]
+    shown = _one_of_each(wrong)[:LISTED]
     plots: tuple[Plot, ...] = ()
     if shown:
         marks = [(m.name, m.found.ks, m.found.interval, m.found.floor) for m in shown]
-        caption = f"The {len(shown)} distances that pass their floor by most, of {len(fair)}."
+        caption = "The worst group of each quantity; the marks of the floor are beside it."
         plots = (Plot("Where it is wrong, worst first", worst_plot(marks), caption),)
     figures = {
         "compared": len(fair),
@@ -59,7 +59,12 @@ def wrong_section(first: Sample, found: Sequence[Marginal]) -> Section:
         verdict(first, wrong, len(fair)),
         _basis(first, fair),
         figures,
-        (table("Worst first", shown),) if shown else (),
+        (
+            table("The worst group of each quantity", shown, folded=False),
+            table(f"All {len(wrong)} distances that pass both", wrong),
+        )
+        if shown
+        else (),
         plots,
     )
 
@@ -70,17 +75,30 @@ def verdict(first: Sample, wrong: Sequence[Marginal], compared: int) -> str:
         return f"Nothing could be compared: {first.name} shares no class with the other rows."
     if not wrong:
         return f"All {compared} distances are at the floor: {first.name} looks like the others."
-    said = [
-        f"{m.name} beside {m.other} (KS {m.found.ks:.2f}, floor {m.found.floor:.2f}; "
-        f"median "
-        f"{m.found.first_median:.3g} instead of {m.found.other_median:.3g})"
-        for m in wrong[:NAMED]
-    ]
+    said = [_said(m) for m in _one_of_each(wrong)[:NAMED]]
     rest = (
         f"{len(wrong)} of {compared} distances of {first.name} pass their floor and what real "
         "tables differ by"
     )
     return f"{rest}. Worst: {'; '.join(said)}."
+
+
+def _one_of_each(wrong: Sequence[Marginal]) -> list[Marginal]:
+    """Return the worst group of each quantity and input, worst first."""
+    named = {(m.quantity, m.other): m for m in reversed(wrong)}
+    return sorted(named.values(), key=lambda m: -m.excess)
+
+
+def _said(m: Marginal) -> str:
+    """Say one distance, and in what the two differ: in the median, else in the width."""
+    d = m.found
+    what, here, there = "median", d.first_median, d.other_median
+    if abs(here - there) < SAME_MEDIAN * d.other_width:
+        what, here, there = "16-84 % width", d.first_width, d.other_width
+    return (
+        f"{m.name} beside {m.other} (KS {d.ks:.2f}, floor {d.floor:.2f}; {what} {here:.3g} "
+        f"instead of {there:.3g})"
+    )
 
 
 def _basis(first: Sample, found: Sequence[Marginal]) -> str:
@@ -157,26 +175,24 @@ def _error_plot(first: Sample, other: Sample, names: tuple[str, str]) -> Plot:
     return Plot(f"Errors of transits beside {other.name}", image, "Median and 16-84 %.")
 
 
-def table(title: str, found: Sequence[Marginal]) -> Table:
+def table(title: str, found: Sequence[Marginal], *, folded: bool = True) -> Table:
     """Return distances as a table of the page."""
-    return Table(title, HEADER, tuple(_row(m) for m in found), NOTE)
+    return Table(title, HEADER, tuple(_row(m) for m in found), NOTE, folded)
 
 
 def _row(m: Marginal) -> tuple[str, ...]:
     d = m.found
     return (
         m.title,
-        m.group + (f", G {m.bin}" if m.bin else "") + ("" if m.fair else " (not the same kind)"),
+        m.group + ("" if m.fair else " (not the same kind)"),
+        m.bin or "-",
         m.other,
-        f"{d.ks:.3f}",
-        f"{d.interval[0]:.3f} to {d.interval[1]:.3f}",
+        f"{d.ks:.3f} [{d.interval[0]:.3f}, {d.interval[1]:.3f}]",
         f"{d.floor:.3f}",
         "-" if m.selection is None else f"{m.selection:.3f}",
         f"{m.excess:+.3f}",
         f"{d.wasserstein_scaled:.2f}",
-        f"{d.first_median:.3f}",
-        f"{d.other_median:.3f}",
-        f"{d.first_sources:,}",
-        f"{d.other_sources:,}",
-        f"{d.p:.2g}",
+        f"{d.first_median:.3g} / {d.other_median:.3g}",
+        f"{d.first_sources:,} / {d.other_sources:,}",
+        f"{d.p:.1g}",
     )

@@ -16,7 +16,7 @@ from latent_core.comparison.telling_apart import coefficients, equal_pairs
 from latent_core.release import load_release
 
 Floats = NDArray[np.float64]
-PAIRED = "pairs of equal G and BP-RP"
+PAIRED = "equal pairs"
 # low coefficients carry the spectrum, high ones little but noise: (from, to)
 RANGES = ((0, 10), (10, 30), (30, 55))
 STEP = 1.0  # mag, a bin of G
@@ -72,7 +72,7 @@ def _by_magnitude(first: Floats, other: Floats, g: Floats, name: str) -> Iterato
     for band, part in band_slices().items():
         for start, stop in RANGES:
             a, b = (np.median(x[:, part][:, start:stop], axis=1) for x in (first, other))
-            title = f"log10 median error of {band} coefficients {start}-{stop - 1} [e-/s]"
+            title = f"log10 error of {band} {start}-{stop - 1} [e-/s]"
             for low in np.unique(np.floor(g / STEP)) * STEP:
                 here = (g >= low) & (g < low + STEP)
                 found = distance(a[here], b[here]) if here.sum() >= FEWEST_PAIRS else None

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-_NUMBER = re.compile(r"^[-+]?[\d,]+(\.\d+)?%?( \(.*\)| \[.*\]| to [\d.]+)?$|^-$")
+_NUMBER = re.compile(
+    r"^[-+]?[\d,]+(\.\d+)?(e[-+]\d+)?%?( \(.*\)| \[.*\]| to [\d.]+| / [-+\d.,e]+)?$|^-$"
+)
 _IDENTIFIER_LENGTH = 15
 
 
