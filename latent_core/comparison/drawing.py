@@ -111,7 +111,7 @@ def worst_plot(rows: Sequence[tuple[str, float, tuple[float, float], float]]) ->
         (ax,) = axes
         for i, (_, value, (low, high), floor) in enumerate(rows):
             ax.plot([0, floor], [i, i], color=QUIET, lw=5, alpha=0.45, solid_capstyle="butt",
-                    label="real against real" if i == 0 else None)  # fmt: skip
+                    label="floor: two halves of the other sample" if i == 0 else None)  # fmt: skip
             reach = [[max(0.0, value - low)], [max(0.0, high - value)]]
             ax.errorbar([value], [i], xerr=reach, fmt="o", ms=5, capsize=2.5, color=FIRST_COLOUR,
                         label="distance, 95 %" if i == 0 else None)  # fmt: skip

@@ -79,7 +79,7 @@ def exchanged(
     {} where the samples have no observations and labels in common.
     """
     given = [_of_bundle(path) for path in exchange.bundles]
-    settings = read_settings(find_settings(exchange.config))
+    settings = _settings(exchange.config)
     choose: Mapping[str, Callable[[Sample, Sample], tuple[Chosen, Chosen] | None]] = {
         "light curves": light_curve_sources,
         "spectra": spectra_sources,
@@ -93,8 +93,23 @@ def exchanged(
         if chosen is None:
             continue
         trained = given or [_trained(c, names, settings, say) for c in chosen]
-        found[task] = _both_ways(chosen, trained, names)
+        found[task] = _both_ways(chosen, trained, names, settings.split)
     return found
+
+
+def _settings(config: Path) -> BuildSettings:
+    """Read the models to train; InputError where one that is needed is not named."""
+    file = find_settings(config)
+    settings = read_settings(file)
+    needed = {name for names in TASKS.values() for name in names}
+    lacking = sorted(needed - set(settings.models))
+    if lacking:
+        raise InputError(
+            f"it names no model {lacking[0]}",
+            file=file,
+            remedy=f"add a table [models.{lacking[0]}]",
+        )
+    return settings
 
 
 def _has(encoders: Encoders, names: Sequence[str]) -> bool:
@@ -139,7 +154,10 @@ def _train(chosen: Chosen, model: ModelSettings, split: SplitSettings, say: Say)
 
 
 def _both_ways(
-    chosen: tuple[Chosen, Chosen], trained: Sequence[Encoders], names: Sequence[str]
+    chosen: tuple[Chosen, Chosen],
+    trained: Sequence[Encoders],
+    names: Sequence[str],
+    split: SplitSettings,
 ) -> dict[str, Any]:
     cases = []
     for place, encoders in enumerate(trained):
@@ -150,7 +168,7 @@ def _both_ways(
                 "asked": asked.name,
                 "home": place == number,
                 "asked_sources": asked.mark,
-                **_agreement(asked, latents[number]),
+                **_agreement(asked, latents[number], split),
                 "library_of_the_other": _voted(chosen[1 - number], latents[1 - number],
                                                asked, latents[number]),
             })  # fmt: skip
@@ -183,9 +201,11 @@ def _latents(encoders: Encoders, names: Sequence[str], chosen: Chosen) -> NDArra
     return np.hstack(parts)
 
 
-def _agreement(asked: Chosen, latents: NDArray[np.float32]) -> dict[str, Any]:
+def _agreement(
+    asked: Chosen, latents: NDArray[np.float32], split: SplitSettings
+) -> dict[str, Any]:
     """Neighbor agreement among all sources, and among those that no home model was trained on."""
-    held_out = split_of(asked.catalog.source_id, SplitSettings()) == TEST
+    held_out = split_of(asked.catalog.source_id, split) == TEST
     return {
         "all": _scores(asked, latents, np.ones(len(asked), bool)),
         "held_out": _scores(asked, latents, held_out),

@@ -151,7 +151,7 @@ def statistics(time: Floats, mag: Floats) -> tuple[float, ...]:
     )
 
 
-def points_of(curves: EpochPhotometry, sources: pd.DataFrame) -> pd.DataFrame:
+def points_of(curves: EpochPhotometry) -> pd.DataFrame:
     """Return all usable G points: magnitude, log10 error, log10 gap in d to the one before.
 
     `row` is the source's row; a gap of more than a day, or before the first point, is NaN.

@@ -156,7 +156,7 @@ def of_folder(folder: Folder, name: str, version: str = "") -> Sample:
     points = _no_points()
     if isinstance(curves, EpochPhotometry):
         sources = sources.assign(**curve_statistics(curves, len(sources)))
-        points = points_of(curves, sources)
+        points = points_of(curves)
     spectra = _spectra(folder)
     if spectra is not None:
         notes.append(f"XP coefficients: {spectra.origin}")

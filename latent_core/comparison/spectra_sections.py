@@ -130,7 +130,7 @@ def apart_section(first: Sample, found: Mapping[str, Mapping[str, Any]]) -> Sect
         f"{first.name} ({first.mark}). AUC 0.5 is a coin, 1 is never wrong; {AIM} or less is the "
         "aim. Each pair is one spectrum of either side, alike in what is named, and stays in one "
         "of five folds; intervals are 95 % over bootstrap samples of the pairs. The floor is the "
-        "same classifier on two halves of the same real rows. "
+        "same classifier on two halves of the other sample. "
         + " ".join(_said_derived(*case) for case in asked),
         {"aim": AIM, "beside": found},
         (
@@ -142,7 +142,7 @@ def apart_section(first: Sample, found: Mapping[str, Mapping[str, Any]]) -> Sect
 
 
 _HEADER = (
-    *("beside", "equal in", "features", "classifier", "AUC", "95 %", "floor: real from real"),
+    *("beside", "equal in", "features", "classifier", "AUC", "95 %", "floor"),
     *("floor, 95 %", "pairs"),
 )
 
@@ -186,7 +186,7 @@ def _rows(other: str, equal: str, told: Mapping[str, Any]) -> list[tuple[str, ..
             features,
             kind,
             *_cells(scores["auc"]),
-            *_cells(scores["floor_real_against_real"]),
+            *_cells(scores["floor"]),
             f"{told['pairs']:,}",
         )
         for features, kinds in told["features"].items()
@@ -212,7 +212,7 @@ def _plot(told: Mapping[str, Any]) -> str:
     for features, kinds in told["features"].items():
         series = {}
         for kind, scores in kinds.items():
-            for what, key in (("", "auc"), (", real from real", "floor_real_against_real")):
+            for what, key in (("", "auc"), (", floor", "floor")):
                 if scores[key] is not None:
                     low, high = scores[key]["interval_95_percent"]
                     series[f"{kind}{what}"] = (scores[key]["value"], low, high)

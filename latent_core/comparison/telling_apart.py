@@ -133,7 +133,7 @@ def _asked(first: Sample, other: Sample, pairs: Pairs, *, labels: bool) -> dict[
         scores[name] = {
             kind: {
                 "auc": _record(paired_auc(a, b, kind)),
-                "floor_real_against_real": _record(paired_auc(c, d, kind)),
+                "floor": _record(paired_auc(c, d, kind)),
             }
             for kind in CLASSIFIERS
         }
