@@ -33,17 +33,17 @@ def histograms(
                 ax.set_title(shortened(title, 44))
                 ax.set_xlabel(xlabel)
             axes[0].set_ylabel("share of sources a bin")
-            _legend_above(axes[0])
+            _legend_above(axes[0], 1 if len(axes) == 1 else 2)
 
         drawings.append(drawn(draw, panels=len(row), width=3.6, height=2.7))
     return drawings
 
 
-def _legend_above(ax: Axes) -> None:
+def _legend_above(ax: Axes, columns: int = 2) -> None:
     """Name both samples once for all panels, above them, where no curve is hidden."""
     handles, labels = ax.get_legend_handles_labels()
     ax.get_figure(root=True).legend(  # type: ignore[union-attr]
-        handles, labels, loc="outside upper left", ncols=2, fontsize=8
+        handles, labels, loc="outside upper left", ncols=columns, fontsize=8
     )
 
 
@@ -104,25 +104,34 @@ def quantile_band(x: Floats, y: Floats, step: float, fewest: int = 10) -> tuple[
     return tuple(np.array(points, float).reshape(-1, 4).T)
 
 
-def worst_plot(rows: Sequence[tuple[str, float, tuple[float, float], float]]) -> str:
-    """Draw (name, distance, interval, floor) as marks with a tick at the floor of each."""
+def worst_plot(
+    rows: Sequence[tuple[str, float, tuple[float, float], float, float | None]],
+) -> str:
+    """Draw (name, distance, interval, floor, distance between real tables), a line each."""
 
     def draw(axes: list[Axes]) -> None:
         (ax,) = axes
-        for i, (_, value, (low, high), floor) in enumerate(rows):
-            ax.plot([0, floor], [i, i], color=QUIET, lw=5, alpha=0.45, solid_capstyle="butt",
-                    label="floor: two halves of the other sample" if i == 0 else None)  # fmt: skip
-            reach = [[max(0.0, value - low)], [max(0.0, high - value)]]
-            ax.errorbar([value], [i], xerr=reach, fmt="o", ms=5, capsize=2.5, color=FIRST_COLOUR,
-                        label="distance, 95 %" if i == 0 else None)  # fmt: skip
-        ax.set_yticks(range(len(rows)), [shortened(name, 70) for name, *_ in rows], color=INK)
+        at = np.arange(len(rows))
+        values, low, high, floors = (
+            np.array([pick(row) for row in rows], float)
+            for pick in (lambda r: r[1], lambda r: r[2][0], lambda r: r[2][1], lambda r: r[3])
+        )
+        ax.barh(at, floors, 0.4, color=QUIET, alpha=0.45, label="floor: two halves of the other")
+        apart = [(row[4], i) for i, row in enumerate(rows) if row[4] is not None]
+        if apart:
+            ax.plot(*np.array(apart, float).T, "D", ms=5, mfc="none", color=OTHER_COLOUR,
+                    label="real tables from each other")  # fmt: skip
+        reach = np.maximum(0.0, [values - low, high - values])
+        ax.errorbar(values, at, xerr=reach, fmt="o", ms=5, capsize=2.5, color=FIRST_COLOUR,
+                    label="distance, 95 %")  # fmt: skip
+        ax.set_yticks(at, [shortened(name, 70) for name, *_ in rows], color=INK)
         ax.set_ylim(len(rows) - 0.4, -0.6)
         ax.set_xlim(0, 1)
         ax.set_xlabel("Kolmogorov-Smirnov distance")
         ax.grid(axis="x", color="#E4E7EB", lw=0.7)
-        ax.legend(fontsize=8, loc="lower right")
+        _legend_above(ax, 3)
 
-    return drawn(draw, width=9.2, height=0.9 + 0.3 * len(rows))
+    return drawn(draw, width=9.2, height=1.1 + 0.3 * len(rows))
 
 
 def profiles(panels: Sequence[tuple[str, Mapping[str, Floats]]], ylabel: str) -> str:

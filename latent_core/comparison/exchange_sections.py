@@ -82,7 +82,7 @@ def _table(other: str, task: str, told: Mapping[str, Any]) -> Table:
 def _class_table(title: str, told: Mapping[str, Any]) -> Table:
     header = (
         *("trained on", "asked", "agreement, all [%]", "held-out [%]", "macro-F1, all [%]"),
-        *("by the other survey's labels [%]", "sources", "held-out sources"),
+        *("by the other's labels [%]", "sources (held-out)"),
     )
     rows = tuple(
         (
@@ -92,8 +92,7 @@ def _class_table(title: str, told: Mapping[str, Any]) -> Table:
             _percent(case[HELD_OUT]),
             "-" if case["all"] is None else f"{case['all']['macro_f1_percent']:.1f}",
             _percent(case["library_of_the_other"]),
-            _count(case["all"]),
-            _count(case[HELD_OUT]),
+            f"{_count(case['all'])} ({_count(case[HELD_OUT])})",
         )
         for case in told["cases"]
     )

@@ -30,8 +30,9 @@ class Marginal:
     """One quantity of one group in two samples, with its distance; None where too few are known.
 
     `fair` tells whether both sides are the same kind of sources. `bin` is a range of G, if any.
-    `parent` is the first sample's class of a finer group. `selection` is the distance between
-    real inputs in the same quantity of the same class, None where only one knows it.
+    `parent` is the first sample's class of a finer group, `share` how much of it the group is.
+    `selection` is the distance between real inputs in the same quantity of the same class, None
+    where only one knows it.
     """
 
     quantity: str
@@ -42,6 +43,7 @@ class Marginal:
     fair: bool = True
     bin: str = ""
     parent: str = ""
+    share: float = 1.0
     selection: float | None = None
     first_values: Floats = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
     other_values: Floats = field(default_factory=lambda: np.zeros(0), repr=False, compare=False)
@@ -81,6 +83,7 @@ class Group:
     other: NDArray[np.int64]
     fair: bool = True
     parent: str = ""
+    share: float = 1.0
 
 
 def groups_of(first: Sample, other: Sample) -> list[Group]:
@@ -110,10 +113,10 @@ def groups_of(first: Sample, other: Sample) -> list[Group]:
 
 def _group(first: Sample, other: Sample, labels: NDArray[np.object_], name: str) -> Group:
     ours = np.flatnonzero(labels == name)
-    parents = first.sources["group"].iloc[ours].mode()
-    return Group(
-        name, ours, np.flatnonzero(_is(other, name)), parent=str(next(iter(parents), name))
-    )
+    classes = first.sources["group"]
+    parent = str(next(iter(classes.iloc[ours].mode()), name))
+    share = len(ours) / max(1, int((classes == parent).sum()))
+    return Group(name, ours, np.flatnonzero(_is(other, name)), parent=parent, share=share)
 
 
 def _is(sample: Sample, name: str) -> NDArray[np.bool_]:
@@ -179,7 +182,7 @@ def _marginal(
     if found is None:
         return None
     return Marginal(
-        key, title, other.name, group.name, found, group.fair, where, group.parent,
+        key, title, other.name, group.name, found, group.fair, where, group.parent, group.share,
         first_values=a, other_values=b,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from latent_core.report.content import Plot, Section, Table
 
 NAMED = 4  # what the first sentence names
 LISTED = 25
-SAME_MEDIAN = 0.1  # widths of the other sample
+SAME = 0.1  # widths of the other sample: less is not worth naming
 HEADER = (
     *("quantity", "group", "G", "beside", "KS [95 %]", "floor", "real tables", "above both"),
     *("moved by", "medians", "sources", "p"),
@@ -45,8 +45,8 @@ def wrong_section(first: Sample, found: Sequence[Marginal]) -> Section:
     shown = _one_of_each(wrong)[:LISTED]
     plots: tuple[Plot, ...] = ()
     if shown:
-        marks = [(m.name, m.found.ks, m.found.interval, m.found.floor) for m in shown]
-        caption = "The worst group of each quantity; the marks of the floor are beside it."
+        marks = [(m.name, m.found.ks, m.found.interval, m.found.floor, m.selection) for m in shown]
+        caption = "The worst group of each quantity, beside its floor."
         plots = (Plot("Where it is wrong, worst first", worst_plot(marks), caption),)
     figures = {
         "compared": len(fair),
@@ -74,7 +74,10 @@ def verdict(first: Sample, wrong: Sequence[Marginal], compared: int) -> str:
     if not compared:
         return f"Nothing could be compared: {first.name} shares no class with the other rows."
     if not wrong:
-        return f"All {compared} distances are at the floor: {first.name} looks like the others."
+        return (
+            f"None of {compared} distances of {first.name} passes its floor and what real tables "
+            "differ by."
+        )
     said = [_said(m) for m in _one_of_each(wrong)[:NAMED]]
     rest = (
         f"{len(wrong)} of {compared} distances of {first.name} pass their floor and what real "
@@ -92,13 +95,14 @@ def _one_of_each(wrong: Sequence[Marginal]) -> list[Marginal]:
 def _said(m: Marginal) -> str:
     """Say one distance, and in what the two differ: in the median, else in the width."""
     d = m.found
-    what, here, there = "median", d.first_median, d.other_median
-    if abs(here - there) < SAME_MEDIAN * d.other_width:
-        what, here, there = "16-84 % width", d.first_width, d.other_width
-    return (
-        f"{m.name} beside {m.other} (KS {d.ks:.2f}, floor {d.floor:.2f}; {what} {here:.3g} "
-        f"instead of {there:.3g})"
-    )
+    slight = SAME * d.other_width
+    if abs(d.first_median - d.other_median) >= slight:
+        how = f"median {d.first_median:.3g} instead of {d.other_median:.3g}"
+    elif abs(d.first_width - d.other_width) >= slight:
+        how = f"16-84 % width {d.first_width:.3g} instead of {d.other_width:.3g}"
+    else:
+        how = f"median and width alike, yet moved by {d.wasserstein:.2g}"
+    return f"{m.name} beside {m.other} (KS {d.ks:.2f}, floor {d.floor:.2f}; {how})"
 
 
 def _basis(first: Sample, found: Sequence[Marginal]) -> str:

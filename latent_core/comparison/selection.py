@@ -16,6 +16,7 @@ from latent_core.comparison.marginals import MIXED, Marginal
 
 # quantities that tell of the choice of rows: a finer class may be held against its whole class
 OF_CHOICE = ("g", "bp_rp", "transits", "span")
+NEARLY_ALL = 0.75  # of its class: such a finer class may be held against it in every quantity
 
 
 def with_selection(found: Sequence[Marginal], real: Sequence[str]) -> list[Marginal]:
@@ -42,7 +43,8 @@ def _same(m: Marginal, x: Marginal) -> bool:
     if x.group == m.group:
         return True
     alike = x.group == m.parent or x.parent == m.group or x.parent == m.parent
-    return m.quantity in OF_CHOICE and alike and MIXED not in (x.group, m.group)
+    near = m.quantity in OF_CHOICE or min(m.share, x.share) >= NEARLY_ALL
+    return near and alike and MIXED not in (x.group, m.group)
 
 
 def _mixed(m: Marginal, told: Sequence[Marginal]) -> Marginal:

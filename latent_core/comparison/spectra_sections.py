@@ -20,7 +20,6 @@ from latent_core.report.plots import interval_plot
 
 Floats = NDArray[np.float64]
 AIM = 0.7  # an AUC that is asked of a good simulation
-SOFTENING = 1e3  # coefficients over G flux span decades and change sign: asinh of so many times
 CAPTION = "Median and 16-84 % of all pairs."
 
 
@@ -76,9 +75,9 @@ def _plots(p: PairedSpectra) -> list[Plot]:
         logs = [log_errors(spectra, items) for _, spectra, items in p.sides]
         image = profiles(_panels(names, logs), "log10 error over G flux")
         plots.append(Plot(f"Errors by coefficient beside {p.other.name}", image, CAPTION))
-    soft = [np.arcsinh(SOFTENING * coefficients(s, items)) for _, s, items in p.sides]
-    image = profiles(_panels(names, soft), f"asinh({SOFTENING:.0f} c / F_G)")
-    plots.append(Plot(f"Coefficients over G flux beside {p.other.name}", image, CAPTION))
+    image = profiles(_panels(names, _standardised(p)), "value in half widths of the other")
+    title = f"Coefficients over G flux beside {p.other.name}, less its median"
+    plots.append(Plot(title, image, CAPTION))
     distances = {"value": p.values_ks}
     if p.errors_ks is not None:
         distances["error"] = p.errors_ks
@@ -89,6 +88,14 @@ def _plots(p: PairedSpectra) -> list[Plot]:
     )  # fmt: skip
     plots.append(Plot(f"Distance of each coefficient beside {p.other.name}", image))
     return plots
+
+
+def _standardised(p: PairedSpectra) -> list[Floats]:
+    """Coefficients of both sides less the median of the other, in half its 16-84 % width."""
+    given = [coefficients(spectra, items) for _, spectra, items in p.sides]
+    low, middle, high = np.percentile(given[1], [16, 50, 84], axis=0)
+    half = np.where(high > low, (high - low) / 2, 1.0)
+    return [(x - middle) / half for x in given]
 
 
 def _by_magnitude(p: PairedSpectra, names: Sequence[str]) -> Plot:
