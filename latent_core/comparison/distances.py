@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 DRAWS = 60  # bootstrap samples of an interval, and halvings of a floor
-LARGEST = 20_000  # values of one side; more do not change a distance that is printed
+LARGEST = 10_000  # values of one side; more do not change a distance that is printed
 LEVEL = 95.0
 FEWEST = 20  # values of either side
 

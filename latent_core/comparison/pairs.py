@@ -15,7 +15,7 @@ EQUAL = (0.15, 0.05)
 # and, where both catalogs know them: K, dex, dex
 EQUAL_LABELS = {"teff": 150.0, "logg": 0.3, "fe_h": 0.25}
 MOST = 8000  # stars of a side that are offered
-MOST_PAIRS = 2500
+MOST_PAIRS = 2000
 
 
 @dataclass(frozen=True)
