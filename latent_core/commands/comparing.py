@@ -26,7 +26,7 @@ from latent_core.progress import counted
     "--bundles",
     type=FILE,
     nargs=2,
-    help="take the models of two bundles, of SURVEY and of OTHERS, instead of training",
+    help="take the models of two bundles, of SURVEY and of the other, instead of training",
 )
 @click.option("--overwrite", is_flag=True, help="replace a comparison that is there")
 def compare(
@@ -48,6 +48,8 @@ def compare(
 
     if config is not None and (bundles or not exchange):
         raise InputError("--config names models to train", remedy="give it with --exchange alone")
+    if bundles and len(others) > 1:
+        raise InputError("--bundles are of two surveys", remedy="name one survey to compare with")
     wanted = Exchange(config or Path(SETTINGS), bundles or ()) if exchange or bundles else None
     tell = counted()
     made = run(

@@ -88,6 +88,8 @@ def _exchanges(
     if exchange is None:
         return {}
     found = {other.name: exchanged(first, other, exchange, say=say) for other in others}
+    if not any(found.values()):
+        say("nothing is exchanged: no two inputs have observations and labels in common")
     return {name: tasks for name, tasks in found.items() if tasks}
 
 

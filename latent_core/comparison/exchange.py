@@ -78,7 +78,7 @@ def exchanged(
 
     {} where the samples have no observations and labels in common.
     """
-    given = [_of_bundle(path) for path in exchange.bundles]
+    given = _given(exchange.bundles)
     settings = _settings(exchange.config)
     choose: Mapping[str, Callable[[Sample, Sample], tuple[Chosen, Chosen] | None]] = {
         "light curves": light_curve_sources,
@@ -95,6 +95,20 @@ def exchanged(
         trained = given or [_trained(c, names, settings, say) for c in chosen]
         found[task] = _both_ways(chosen, trained, names, settings.split)
     return found
+
+
+def _given(bundles: Sequence[Path]) -> list[Encoders]:
+    """Open the models of bundles; InputError where they have no task in common."""
+    given = [_of_bundle(path) for path in bundles]
+    tasks = [n for n in TASKS.values() if all(_has(encoders, n) for encoders in given)]
+    if not tasks:
+        wanted = " or ".join(f"{', '.join(n)} ({task})" for task, n in TASKS.items())
+        raise InputError(
+            "these bundles do not both hold the models of any task",
+            file=bundles[0],
+            remedy=f"give two with {wanted}",
+        )
+    return given
 
 
 def _settings(config: Path) -> BuildSettings:

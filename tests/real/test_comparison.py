@@ -13,7 +13,8 @@ import pytest
 from latent_core.comparison.comparing import compare
 from latent_core.surveys.simulated import simulate
 
-pytestmark = pytest.mark.real
+# a minute of work, of which a busy machine makes several
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 REAL = (
     "epoch_photometry_real.parquet",
     "vari_classifier_sample_real.parquet",
@@ -26,7 +27,7 @@ REAL = (
 @pytest.fixture(scope="module")
 def figures(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     base = tmp_path_factory.mktemp("comparison")
-    survey = simulate(3000, 3, base / "made.survey")
+    survey = simulate(2000, 3, base / "made.survey")
     page = compare(survey, [shared / name for name in REAL], base / "out")
     found: dict[str, Any] = json.loads(page.with_suffix(".json").read_text("utf-8"))
     print(found["sections"]["wrong"]["reading"])

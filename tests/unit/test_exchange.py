@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from corners import write_bundle
 
 from latent_core.catalog import Catalog
+from latent_core.cli import main
 from latent_core.comparison import chosen, exchange
 from latent_core.comparison.chosen import Chosen, light_curve_sources
 from latent_core.comparison.exchange import Exchange, _scores, _vote
@@ -137,3 +139,30 @@ def test_a_config_without_the_models_is_refused(
     config.write_text("[models.cycle]\nkind = 'identity'\n")
     with pytest.raises(InputError, match="names no model dmdt"):
         exchange.exchanged(*samples, Exchange(config), say=lambda text: None)
+
+
+def test_bundles_without_the_models_are_refused(
+    samples: tuple[Sample, ...], tmp_path: Path
+) -> None:
+    bundle = write_bundle(tmp_path / "clumps.bundle", size=200)
+    with pytest.raises(InputError, match="no model"):
+        exchange.exchanged(*samples, Exchange(bundles=(bundle, bundle)), say=lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["b.csv", "--config", "x.toml"], "--config names models to train"),
+        (["b.csv", "--bundles", "x", "y", "--config", "x.toml"], "--config names models"),
+        (["b.csv", "c.csv", "--bundles", "x", "y"], "--bundles are of two surveys"),
+        (["b.csv"], "a.csv: there is no such file"),
+    ],
+)
+def test_the_command_refuses_in_one_sentence(
+    options: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["compare", "a.csv", *options, "--out", str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
