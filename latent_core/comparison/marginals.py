@@ -18,6 +18,7 @@ from latent_core.comparison.samples import Sample
 Floats = NDArray[np.float64]
 MIXED = "all, same mix"
 WHOLE = "all, classes unknown"
+NEARLY_ALL = 0.9  # of a mix of classes that must know a quantity
 ERROR_STEP = 1.0  # mag, a bin of transit errors
 # the ratio of the medians of amplitude / standard deviation beyond which two amplitudes are not
 # the same quantity: a peak to peak amplitude is twice a semi-amplitude
@@ -151,6 +152,8 @@ def _of_sources(first: Sample, other: Sample, group: Group) -> Iterator[Marginal
     for key, title in titles().items():
         if key == "log_amplitude" and not same_amplitude(ours, theirs):
             continue
+        if group.name == MIXED and theirs[key].notna().mean() < NEARLY_ALL:
+            continue  # known of some classes only: the mix would not be the same
         pair = _marginal(key, title, other, group, (ours[key], theirs[key]))
         if pair is not None:
             yield pair

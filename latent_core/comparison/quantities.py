@@ -13,6 +13,7 @@ from latent_core.products import G_BAND, EpochPhotometry
 
 Floats = NDArray[np.float64]
 FEWEST_POINTS = 5  # of a light curve with statistics of its own
+FEWEST_FOLDED = 20
 OUTLIER = 5.0  # robust standard deviations from the median
 MAD_TO_SIGMA = 1.4826
 LONGEST_PAIR_GAP = 1.0  # d; longer ones tell of the season, not of the scanning spin
@@ -149,6 +150,38 @@ def statistics(time: Floats, mag: Floats) -> tuple[float, ...]:
         float(np.ptp(time)),
         100 * float((np.abs(mag - middle) > OUTLIER * robust).mean()),
     )
+
+
+def fourier_statistics(curves: EpochPhotometry, log_period: Floats) -> dict[str, Floats]:
+    """Return R21, phi21, R31, phi31 of G curves with a period, (N,) each; NaN for the others.
+
+    `log_period` (N,) is log10 of periods in d. Curves of fewer than 20 points are left out, as
+    in the archive's Fourier parameters of RR Lyrae and Cepheids.
+    """
+    table = np.full((len(log_period), 4), np.nan)
+    for item, row in enumerate(curves.rows):
+        if np.isfinite(log_period[row]):
+            curve = curves.light_curve(item, G_BAND)
+            if len(curve) >= FEWEST_FOLDED:
+                table[row] = fourier_terms(curve.time, curve.mag, 10.0 ** log_period[row])
+    return dict(zip(("r21", "phi21", "r31", "phi31"), table.T, strict=True))
+
+
+def fourier_terms(time: Floats, mag: Floats, period: float) -> tuple[float, ...]:
+    """Return R21, phi21, R31, phi31 of three cosines of a period in d (phases in 0..2 pi).
+
+    mag = c + sum A_i cos(2 pi i t / period + phi_i), R_i1 = A_i / A_1, phi_i1 = phi_i - i phi_1:
+    the terms of the archive's `vari_rrlyrae` and `vari_cepheid`.
+    """
+    angle = 2 * np.pi * np.outer(time - time.mean(), np.arange(1, 4)) / period
+    design = np.hstack([np.ones((len(time), 1)), np.cos(angle), np.sin(angle)])
+    fitted = np.linalg.lstsq(design, mag, rcond=None)[0]
+    waves = fitted[1:4] - 1j * fitted[4:7]
+    if not abs(waves[0]) > 0:
+        return (np.nan,) * 4
+    ratio = waves[1:] / abs(waves[0])
+    turned = np.angle(ratio * np.exp(-1j * np.array([2, 3]) * np.angle(waves[0]))) % (2 * np.pi)
+    return (float(abs(ratio[0])), float(turned[0]), float(abs(ratio[1])), float(turned[1]))
 
 
 def points_of(curves: EpochPhotometry) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from latent_core.comparison.quantities import (
     POINT_COLUMNS,
     canonical,
     curve_statistics,
+    fourier_statistics,
     points_of,
 )
 from latent_core.errors import InputError
@@ -156,6 +157,8 @@ def of_folder(folder: Folder, name: str, version: str = "") -> Sample:
     points = _no_points()
     if isinstance(curves, EpochPhotometry):
         sources = sources.assign(**curve_statistics(curves, len(sources)))
+        folded = fourier_statistics(curves, sources["log_period"].to_numpy(np.float64))
+        sources = sources.assign(**{n: sources[n].fillna(pd.Series(v)) for n, v in folded.items()})
         points = points_of(curves)
     spectra = _spectra(folder)
     if spectra is not None:

@@ -14,7 +14,13 @@ from latent_core.comparison.comparing import compare
 from latent_core.comparison.distances import distance, same_mix
 from latent_core.comparison.marginals import MIXED, groups_of, marginals, same_amplitude, worst
 from latent_core.comparison.pairs import pairs_of
-from latent_core.comparison.quantities import canonical, curve_statistics, points_of, statistics
+from latent_core.comparison.quantities import (
+    canonical,
+    curve_statistics,
+    fourier_terms,
+    points_of,
+    statistics,
+)
 from latent_core.comparison.samples import Sample, read_sample
 from latent_core.comparison.selection import with_selection
 from latent_core.comparison.telling_apart import CLASSIFIERS, auc, paired_auc
@@ -159,6 +165,14 @@ def test_statistics_are_those_of_the_archive() -> None:
     assert (count, span) == (400, pytest.approx(np.ptp(time)))
     smooth = statistics(time, np.sin(2 * np.pi * time / 900))
     assert smooth[3] < 0.01
+
+
+def test_fourier_terms_of_a_known_curve() -> None:
+    time = np.sort(np.random.default_rng(2).uniform(0, 900, 60))
+    x = 2 * np.pi * time / 0.57 + 1.3
+    mag = 15 + 0.4 * np.cos(x) + 0.18 * np.cos(2 * x + 4.1) + 0.1 * np.cos(3 * x + 2.2)
+    found = fourier_terms(time, mag, 0.57)
+    assert found == pytest.approx((0.45, 4.1, 0.25, 2.2), abs=1e-6)
 
 
 def test_points_that_are_rejected_or_not_in_g_do_not_count() -> None:
