@@ -52,6 +52,8 @@ def test_inputs_are_marked(figures: dict[str, Any]) -> None:
         ("amplitude", "log_iqr"),
         ("shape", "skewness"),
         ("shape", "abbe"),
+        ("shape", "r21"),
+        ("shape", "phi21"),
         ("transits", "transits"),
         ("transits", "span"),
         ("transits", "log_gap"),
