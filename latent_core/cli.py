@@ -12,7 +12,7 @@ from types import TracebackType
 
 import click
 
-from latent_core.commands import bundles, fetching, labelling, looking, surveys
+from latent_core.commands import bundles, comparing, fetching, labelling, looking, surveys
 from latent_core.errors import LatentError, StorageError
 from latent_core.version import __version__
 
@@ -44,6 +44,7 @@ for _command in (
     bundles.import_table,
     bundles.import_model,
     bundles.place,
+    comparing.compare,
     looking.serve,
     looking.similar,
     looking.info,

@@ -13,11 +13,19 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-_NUMBER = re.compile(r"^[-+]?[\d,]+(\.\d+)?%?( \(.*\)| \[.*\]| to [\d.]+)?$|^-$")
+_NUMBER = re.compile(
+    r"^[-+]?[\d,]+(\.\d+)?(e[-+]\d+)?%?( \(.*\)| \[.*\]| to [\d.]+| / [-+\d.,e]+)?$|^-$"
+)
 _IDENTIFIER_LENGTH = 15
 
 
-def page(head: Mapping[str, Any], sections: Sequence[Section], cards: Mapping[str, str]) -> str:
+def page(
+    head: Mapping[str, Any],
+    sections: Sequence[Section],
+    cards: Mapping[str, str],
+    *,
+    template: str = "page.html.j2",
+) -> str:
     """Return the report as HTML; nothing in it asks for anything outside of it."""
     templates = _templates()
 
@@ -29,7 +37,7 @@ def page(head: Mapping[str, Any], sections: Sequence[Section], cards: Mapping[st
         )
         return Markup(shown)  # noqa: S704 - the template has escaped every cell
 
-    return templates.get_template("page.html.j2").render(
+    return templates.get_template(template).render(
         head=head, sections=sections, cards=cards, show=show, address=data_address
     )
 
