@@ -22,6 +22,7 @@ from latent_core.errors import InputError
 from latent_core.latent_space import LatentSpace
 from latent_core.modalities import Observations
 from latent_core.products import PRODUCTS, load_product
+from latent_core.provenance import refuse_mixing, release_of
 from latent_core.surveys.gaia_files import IngestReport, Progress, ingest
 from latent_core.trust import judge_new
 
@@ -87,7 +88,9 @@ def place_files(
     if out.exists() and not overwrite:
         raise InputError("exists already", file=out, remedy="choose another --out or --overwrite")
     with tempfile.TemporaryDirectory(prefix="gaia-latent-") as scratch:
-        report = ingest(files, Path(scratch) / "new.survey", progress=progress)
+        release = release_of(space.bundle.folder)
+        out_of_files = Path(scratch) / "new.survey"
+        report = ingest(files, out_of_files, release=release, progress=progress)
         survey = Folder.open(report.path, "survey")
         placed = place(space, survey)
         rejected = pd.read_parquet(survey.file(REJECTED)) if REJECTED in survey else None
@@ -112,13 +115,14 @@ def _write(frame: pd.DataFrame, file: Path) -> None:
 def place(space: LatentSpace, survey: Folder, projection: str | None = None) -> Placed:
     """Encode a survey's sources with the models of a space.
 
-    Raises InputError where the space has no model.
+    Raises InputError where the space has no model, or the survey is of another data release.
     """
     if not space.models:
         raise InputError(
             f"space {space.name!r} of {space.bundle.name} has no model to encode with",
             remedy="import the published weights, or build a bundle",
         )
+    refuse_mixing(space.bundle.folder, survey)
     catalog = survey.catalog
     latents = np.full((len(catalog), space.latents.shape[1]), np.nan, np.float32)
     reasons: list[list[str]] = [[] for _ in range(len(catalog))]

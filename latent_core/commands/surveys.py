@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from latent_core.commands.options import FILE, OVERWRITE, out_option
+from latent_core.commands.options import FILE, OVERWRITE, RELEASE, out_option
 from latent_core.errors import InputError
 from latent_core.progress import counted
 
@@ -38,8 +38,12 @@ def simulate(sources: int, seed: int, out: Path, overwrite: bool) -> None:
 @out_option("survey")
 @OVERWRITE
 @click.option("--name", help="name of the survey")
-def ingest(files: Sequence[Path], out: Path, overwrite: bool, name: str | None) -> None:
+@RELEASE
+def ingest(
+    files: Sequence[Path], out: Path, overwrite: bool, name: str | None, release: str
+) -> None:
     """Read archive files (CSV, ECSV, VOTable, FITS, Parquet, Avro, zip) into a survey."""
+    from latent_core.release import find_release
     from latent_core.surveys.gaia_files import ingest as run
 
     report = run(
@@ -47,6 +51,7 @@ def ingest(files: Sequence[Path], out: Path, overwrite: bool, name: str | None) 
         out,
         name=name,
         overwrite=overwrite,
+        release=find_release(release),
         progress=counted(),
     )
     click.echo(report.text())

@@ -7,7 +7,7 @@ columns, joins them by source_id and writes one survey folder.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,97 +15,30 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from latent_core.bundle import (
-    REJECTED,
-    Manifest,
-    new_folder,
-    refuse_existing,
-    sha256_of,
-)
+from latent_core.bundle import REJECTED, Manifest, new_folder, refuse_existing, sha256_of
 from latent_core.catalog import Catalog
 from latent_core.errors import InputError
-from latent_core.products import (
-    G_BAND,
-    EpochPhotometry,
-    LightCurve,
-    Product,
-    XpCoefficients,
-    XpSampled,
-    save_product,
-)
+from latent_core.products import EpochPhotometry, Product, XpCoefficients, XpSampled, save_product
+from latent_core.provenance import save_release
 from latent_core.release import Release, load_release
+from latent_core.surveys.catalog_columns import (
+    with_frequency,
+    with_stated_frequency,
+    with_statistics,
+)
+from latent_core.surveys.ingest_report import FileReport
+from latent_core.surveys.ingest_report import IngestReport as IngestReport
+from latent_core.surveys.ingest_report import Progress as Progress
 from latent_core.surveys.light_curves import is_epoch_photometry, read_epoch_photometry
 from latent_core.surveys.merging import join_scalars, merge_product, without_duplicates
-from latent_core.surveys.periods import Frequency, find_frequency
 from latent_core.surveys.readings import Reading, Table, lower_names, open_table
 from latent_core.surveys.rows import REJECTED_COLUMNS, rejected_rows
 from latent_core.surveys.spectra import is_continuous, read_continuous, read_sampled
-from latent_core.surveys.spurious import SPURIOUS, is_spurious
 from latent_core.surveys.table_files import RawTable, read_tables
 from latent_core.version import __version__
 
-Progress = Callable[[str, int, int], None]
 LABELS = "catalog"
-# Archive products that we do not take yet, told by columns that only they have.
-OTHER_PRODUCTS: Mapping[str, frozenset[str]] = {
-    "MCMC samples": frozenset({"log_pos", "log_lik"}),
-    "RVS mean spectrum": frozenset({"combined_transits", "combined_ccds"}),
-    "epoch radial velocities": frozenset({"rv_obs_time", "radial_velocity"}),
-}
-FREQUENCY = "frequency"  # 1/d
-ORIGIN = "frequency_origin"
-FALSE_ALARM = "frequency_log10_fap"
-
-
-@dataclass(frozen=True)
-class FileReport:
-    """What became of the rows of one table: `rows_in` = `rows_kept` + `rows_rejected`."""
-
-    table: str
-    layout: str
-    rows_in: int
-    rows_kept: int
-    rows_rejected: int
-    points_dropped: int = 0
-
-
-@dataclass(frozen=True)
-class IngestReport:
-    """What `ingest` wrote, and what it did not take."""
-
-    path: Path
-    sources: int
-    products: Mapping[str, int]
-    tables: tuple[FileReport, ...]
-    skipped: tuple[str, ...]
-
-    @property
-    def rows_in(self) -> int:
-        """Rows of all tables that were taken."""
-        return sum(table.rows_in for table in self.tables)
-
-    @property
-    def rows_kept(self) -> int:
-        """Rows that stand in the survey."""
-        return sum(table.rows_kept for table in self.tables)
-
-    @property
-    def rows_rejected(self) -> int:
-        """Rows listed in rejected.parquet."""
-        return sum(table.rows_rejected for table in self.tables)
-
-    def text(self) -> str:
-        """Say in a few lines what was taken, rejected and skipped."""
-        lines = [
-            f"{self.path}: {self.sources} sources; "
-            + ", ".join(f"{name} of {count}" for name, count in self.products.items()),
-            f"rows read {self.rows_in} = kept {self.rows_kept} + rejected {self.rows_rejected}"
-            + (f" (see {REJECTED})" if self.rows_rejected else ""),
-        ]
-        dropped = sum(table.points_dropped for table in self.tables)
-        if dropped:
-            lines.append(f"points without a finite time, magnitude or error: {dropped}")
-        return "\n".join([*lines, *(f"skipped {text}" for text in self.skipped)])
+NO_DATA = "no spectrum or light curve of this source in the files"
 
 
 def ingest(
@@ -114,20 +47,22 @@ def ingest(
     *,
     name: str | None = None,
     overwrite: bool = False,
+    release: Release | None = None,
     periods: bool = True,
     progress: Progress | None = None,
 ) -> IngestReport:
     """Read archive files of any kind and write the survey folder `out`.
 
-    Light curves without a frequency get one by `find_frequency`, unless `periods` is false.
+    The files are of `release`, Gaia DR3 unless given. Light curves without a frequency get one
+    by `find_frequency`, unless `periods` is false.
     Raises InputError for a file that is damaged or of which no row can be used, FolderError
     where `out` exists; nothing is written then.
     """
     refuse_existing(Path(out), overwrite=overwrite)
     tell = progress or _silent
-    release = load_release()
+    release = release or load_release()
     taken, skipped = _read_all([Path(file) for file in files], release, tell)
-    survey = _Survey.of(taken)
+    survey = _Survey.of(taken, release)
     frame = _catalog_frame(survey, tell if periods else None)
     report = _report(Path(out), survey, skipped)
     manifest = Manifest(
@@ -140,6 +75,7 @@ def ingest(
         stages={"ingest": _provenance(files, report)},
     )
     with new_folder(out, manifest, overwrite=overwrite) as writer:
+        save_release(writer, release)
         writer.save_catalog(Catalog(frame))
         for product in survey.products.values():
             save_product(writer, product)
@@ -179,7 +115,7 @@ def _read_all(
         tell("read", number, len(files))
         before = len(taken)
         for raw in read_tables(file):
-            found = _read(lower_names(raw), release)
+            found = _read(lower_names(raw, release), release)
             if isinstance(found, str):
                 skipped.append(f"{raw.name}: {found}")
             else:
@@ -197,17 +133,26 @@ def _read_all(
 def _read(raw: RawTable, release: Release) -> tuple[str, Reading] | str:
     """Read one table, or return the name of its product where we do not take it."""
     names = {str(name) for name in raw.frame}
-    for other, columns in OTHER_PRODUCTS.items():
-        if columns <= names:
+    for other, marks in release.other_products.items():
+        if marks <= names:
             return other
-    table = open_table(raw, release)
+    product, table = product_of(names), open_table(raw, release)
+    reading = _READERS[product](table)
+    known = release.table_of(names)
+    return product, replace(
+        reading,
+        scalars=with_stated_frequency(reading.scalars, known),
+        table=known.name if known else ", ".join(sorted(names)),
+    )
+
+
+def product_of(names: set[str]) -> str:
+    """Tell by its lower-case column names which product a table holds, LABELS for none."""
     if is_continuous(names):
-        return XpCoefficients.name, read_continuous(table)
+        return XpCoefficients.name
     if is_epoch_photometry(names):
-        return EpochPhotometry.name, read_epoch_photometry(table)
-    if "flux" in names and "time" not in names:
-        return XpSampled.name, read_sampled(table)
-    return LABELS, _read_labels(table)
+        return EpochPhotometry.name
+    return XpSampled.name if "flux" in names and "time" not in names else LABELS
 
 
 def _read_labels(table: Table) -> Reading:
@@ -223,6 +168,14 @@ def _read_labels(table: Table) -> Reading:
     return reading
 
 
+_READERS: Mapping[str, Callable[[Table], Reading]] = {
+    XpCoefficients.name: read_continuous,
+    EpochPhotometry.name: read_epoch_photometry,
+    XpSampled.name: read_sampled,
+    LABELS: _read_labels,
+}
+
+
 @dataclass(frozen=True)
 class _Survey:
     """Readings without duplicates, and the products made of them."""
@@ -232,10 +185,10 @@ class _Survey:
     products: Mapping[str, Product]
 
     @classmethod
-    def of(cls, taken: Sequence[tuple[str, Reading]]) -> _Survey:
+    def of(cls, taken: Sequence[tuple[str, Reading]], release: Release) -> _Survey:
         kinds = {kind: [r for k, r in taken if k == kind] for kind, _ in taken}
+        labels = kinds.pop(LABELS, [])
         left = {kind: without_duplicates(readings) for kind, readings in kinds.items()}
-        labels = left.pop(LABELS, [])
         if not left:
             raise InputError(
                 "there are catalog columns, but no spectra and no light curves",
@@ -245,7 +198,7 @@ class _Survey:
         # an XP source may be in two products; ids of all of them make the catalog
         ids = np.unique(np.concatenate([r.ids for readings in left.values() for r in readings]))
         products = {kind: merge_product(kind, found, ids) for kind, found in left.items()}
-        matched = [_matched(reading, ids) for reading in labels]
+        matched = [_matched(reading, ids) for reading in _labels_in_order(labels, release)]
         readings = [r for found in left.values() for r in found]
         return cls((*readings, *matched), ids, products)
 
@@ -258,6 +211,17 @@ class _Survey:
 _NOTHING = pd.DataFrame({column: [] for column in REJECTED_COLUMNS})
 
 
+def _labels_in_order(labels: Sequence[Reading], release: Release) -> list[Reading]:
+    """Drop second rows of a source within each table; tables come as the release ranks them."""
+    kinds = dict.fromkeys(reading.table for reading in labels)
+    rank = {table.name: place for place, table in enumerate(release.tables)}
+    return [
+        reading
+        for kind in sorted(kinds, key=lambda kind: rank.get(kind, -1))
+        for reading in without_duplicates([r for r in labels if r.table == kind])
+    ]
+
+
 def _matched(labels: Reading, ids: NDArray[np.int64]) -> Reading:
     """Keep the catalog rows of sources that have a product."""
     known = np.isin(labels.ids, ids)
@@ -265,7 +229,7 @@ def _matched(labels: Reading, ids: NDArray[np.int64]) -> Reading:
         labels.name,
         labels.kept_rows[~known],
         labels.ids[~known],
-        "no spectrum or light curve of this source in the files",
+        NO_DATA,
     )
     return Reading(
         **{
@@ -283,73 +247,9 @@ def _catalog_frame(survey: _Survey, tell: Progress | None) -> pd.DataFrame:
     frame = join_scalars(survey.readings, survey.ids)
     curves = survey.products.get(EpochPhotometry.name)
     if isinstance(curves, EpochPhotometry):
-        frame = _with_statistics(frame, curves)
-        frame = _with_frequency(frame, curves, tell)
+        frame = with_statistics(frame, curves)
+        frame = with_frequency(frame, curves, tell)
     return frame
-
-
-def _with_statistics(frame: pd.DataFrame, curves: EpochPhotometry) -> pd.DataFrame:
-    """Add G statistics of light curves where the files state none: mean, std, mean magnitude."""
-    good = (curves.band == G_BAND) & ~curves.rejected
-    row = np.repeat(curves.rows, np.diff(curves.offsets))[good]
-    mag = curves.mag[good]
-    count = np.bincount(row, minlength=len(frame)).astype(float)
-    count[count == 0] = np.nan
-    mean = np.bincount(row, mag, len(frame)) / count
-    square = np.bincount(row, (mag - mean[row]) ** 2, len(frame)) / count
-    derived = {
-        "phot_g_mean_mag": mean,
-        "magnitude_mean": mean,
-        "magnitude_std": np.sqrt(square),
-    }
-    for name, values in derived.items():
-        given = _numeric(frame, name)
-        frame = frame.assign(**{name: np.where(np.isfinite(given), given, values)})
-    return frame
-
-
-def _numeric(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
-    if name not in frame:
-        return np.full(len(frame), np.nan)
-    return np.asarray(pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64))
-
-
-def _with_frequency(
-    frame: pd.DataFrame, curves: EpochPhotometry, tell: Progress | None
-) -> pd.DataFrame:
-    """Complete `frequency` in 1/d: the file's, else 1 / period in d, else searched.
-
-    A frequency of ours comes with log10 of its false-alarm probability; every one is flagged
-    where it lies in a window of the scanning law.
-    """
-    frequency, period = _numeric(frame, FREQUENCY), _numeric(frame, "period")
-    origin = np.full(len(frame), None, dtype=object)
-    origin[frequency > 0] = "archive"
-    with np.errstate(divide="ignore", invalid="ignore"):
-        turned = ~(frequency > 0) & (period > 0)
-        frequency = np.where(turned, 1 / period, frequency)
-    origin[turned] = "archive: 1 / period"
-    frequency = np.where(frequency > 0, frequency, np.nan)
-    false_alarm = np.full(len(frame), np.nan)
-    wanted = [item for item, row in enumerate(curves.rows) if not frequency[row] > 0]
-    for number, item in enumerate(wanted if tell else []):
-        if tell and number % 100 == 0:
-            tell("periods", number, len(wanted))
-        row = curves.rows[item]
-        frequency[row], _, false_alarm[row] = _frequency_of(curves.light_curve(item))
-        origin[row] = "lomb-scargle" if np.isfinite(frequency[row]) else None
-    found: dict[str, NDArray[Any]] = {
-        FREQUENCY: frequency,
-        ORIGIN: origin,
-        SPURIOUS: is_spurious(frequency, _numeric(frame, "phot_g_mean_mag")),
-    }
-    if np.isfinite(false_alarm).any():
-        found[FALSE_ALARM] = false_alarm
-    return frame.assign(**found)
-
-
-def _frequency_of(curve: LightCurve) -> Frequency:
-    return find_frequency(curve.time, curve.mag, curve.mag_error)
 
 
 def _report(out: Path, survey: _Survey, skipped: Sequence[str]) -> IngestReport:
