@@ -6,8 +6,9 @@ columns, joins them by source_id and writes one survey folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +16,32 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from latent_core.bundle import REJECTED, Manifest, new_folder, refuse_existing, sha256_of
+from latent_core.bundle import (
+    REJECTED,
+    Manifest,
+    StageWriter,
+    new_folder,
+    refuse_existing,
+    sha256_of,
+)
 from latent_core.catalog import Catalog
 from latent_core.errors import InputError
-from latent_core.products import EpochPhotometry, Product, XpCoefficients, XpSampled, save_product
+from latent_core.products import EpochPhotometry, Product, product_file, save_product
 from latent_core.provenance import save_release
 from latent_core.release import Release, load_release
-from latent_core.surveys.catalog_columns import (
-    with_frequency,
-    with_stated_frequency,
-    with_statistics,
-)
+from latent_core.surveys.catalog_columns import with_frequency, with_statistics
+from latent_core.surveys.file_reading import LABELS as LABELS
+from latent_core.surveys.file_reading import NO_DATA as NO_DATA
+from latent_core.surveys.file_reading import FileReader
+from latent_core.surveys.file_reading import product_of as product_of
 from latent_core.surveys.ingest_report import FileReport
 from latent_core.surveys.ingest_report import IngestReport as IngestReport
 from latent_core.surveys.ingest_report import Progress as Progress
-from latent_core.surveys.light_curves import is_epoch_photometry, read_epoch_photometry
 from latent_core.surveys.merging import join_scalars, merge_product, without_duplicates
-from latent_core.surveys.readings import Reading, Table, lower_names, open_table
+from latent_core.surveys.readings import Reading
 from latent_core.surveys.rows import REJECTED_COLUMNS, rejected_rows
-from latent_core.surveys.spectra import is_continuous, read_continuous, read_sampled
-from latent_core.surveys.table_files import RawTable, read_tables
+from latent_core.surveys.spool import Spool
 from latent_core.version import __version__
-
-LABELS = "catalog"
-NO_DATA = "no spectrum or light curve of this source in the files"
 
 
 def ingest(
@@ -61,10 +64,6 @@ def ingest(
     refuse_existing(Path(out), overwrite=overwrite)
     tell = progress or _silent
     release = release or load_release()
-    taken, skipped = _read_all([Path(file) for file in files], release, tell)
-    survey = _Survey.of(taken, release)
-    frame = _catalog_frame(survey, tell if periods else None)
-    report = _report(Path(out), survey, skipped)
     manifest = Manifest(
         kind="survey",
         name=name or Path(out).stem,
@@ -72,9 +71,13 @@ def ingest(
         simulated=False,
         code_version=__version__,
         description=f"ingested from {len(files)} files of the {release.title} archive",
-        stages={"ingest": _provenance(files, report)},
     )
-    with new_folder(out, manifest, overwrite=overwrite) as writer:
+    with new_folder(out, manifest, overwrite=overwrite) as writer, _spool(writer) as spool:
+        reader = FileReader(release, spool)
+        taken = reader.read([Path(file) for file in files], tell)
+        survey = _Survey.of(taken, release, writer)
+        frame = _catalog_frame(survey, tell if periods else None)
+        report = _report(Path(out), survey, reader.skipped)
         save_release(writer, release)
         writer.save_catalog(Catalog(frame))
         for product in survey.products.values():
@@ -82,7 +85,17 @@ def ingest(
         if len(survey.rejected):
             survey.rejected.to_parquet(writer.path(REJECTED), index=False, compression="zstd")
             writer.add(REJECTED)
+        writer.made_from["ingest"] = _provenance(files, report)
     return report
+
+
+@contextmanager
+def _spool(writer: StageWriter) -> Iterator[Spool]:
+    spool = Spool(writer.root)
+    try:
+        yield spool
+    finally:
+        spool.close()
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -106,76 +119,6 @@ def _base_name(text: str, files: Sequence[Path]) -> str:
     return text if file is None else file.name + text[len(str(file)) :]
 
 
-def _read_all(
-    files: Sequence[Path], release: Release, tell: Progress
-) -> tuple[list[tuple[str, Reading]], list[str]]:
-    taken: list[tuple[str, Reading]] = []
-    skipped: list[str] = []
-    for number, file in enumerate(files):
-        tell("read", number, len(files))
-        before = len(taken)
-        for raw in read_tables(file):
-            found = _read(lower_names(raw, release), release)
-            if isinstance(found, str):
-                skipped.append(f"{raw.name}: {found}")
-            else:
-                taken.append(found)
-        if len(taken) == before:
-            raise InputError(
-                f"the file holds only {skipped[-1].rsplit(': ', 1)[-1]}, which we do not take",
-                file=file,
-                remedy="give XP spectra, epoch photometry or catalog columns",
-            )
-    tell("read", len(files), len(files))
-    return taken, skipped
-
-
-def _read(raw: RawTable, release: Release) -> tuple[str, Reading] | str:
-    """Read one table, or return the name of its product where we do not take it."""
-    names = {str(name) for name in raw.frame}
-    for other, marks in release.other_products.items():
-        if marks <= names:
-            return other
-    product, table = product_of(names), open_table(raw, release)
-    reading = _READERS[product](table)
-    known = release.table_of(names)
-    return product, replace(
-        reading,
-        scalars=with_stated_frequency(reading.scalars, known),
-        table=known.name if known else ", ".join(sorted(names)),
-    )
-
-
-def product_of(names: set[str]) -> str:
-    """Tell by its lower-case column names which product a table holds, LABELS for none."""
-    if is_continuous(names):
-        return XpCoefficients.name
-    if is_epoch_photometry(names):
-        return EpochPhotometry.name
-    return XpSampled.name if "flux" in names and "time" not in names else LABELS
-
-
-def _read_labels(table: Table) -> Reading:
-    """Read catalog columns, one row a source; InputError where there is none."""
-    table.sieve.refuse_if_empty()
-    reading = table.by_row("catalog columns", {})
-    if len(reading.scalars.columns) < 2:
-        found = ", ".join(map(str, list(table.frame)[:12])) or "none"
-        raise InputError(
-            f"no product and no catalog column is known here (columns: {found})",
-            file=table.name,
-        )
-    return reading
-
-
-_READERS: Mapping[str, Callable[[Table], Reading]] = {
-    XpCoefficients.name: read_continuous,
-    EpochPhotometry.name: read_epoch_photometry,
-    XpSampled.name: read_sampled,
-    LABELS: _read_labels,
-}
-
-
 @dataclass(frozen=True)
 class _Survey:
     """Readings without duplicates, and the products made of them."""
@@ -185,7 +128,9 @@ class _Survey:
     products: Mapping[str, Product]
 
     @classmethod
-    def of(cls, taken: Sequence[tuple[str, Reading]], release: Release) -> _Survey:
+    def of(
+        cls, taken: Sequence[tuple[str, Reading]], release: Release, writer: StageWriter
+    ) -> _Survey:
         kinds = {kind: [r for k, r in taken if k == kind] for kind, _ in taken}
         labels = kinds.pop(LABELS, [])
         left = {kind: without_duplicates(readings) for kind, readings in kinds.items()}
@@ -197,18 +142,30 @@ class _Survey:
             )
         # an XP source may be in two products; ids of all of them make the catalog
         ids = np.unique(np.concatenate([r.ids for readings in left.values() for r in readings]))
-        products = {kind: merge_product(kind, found, ids) for kind, found in left.items()}
+        products = {
+            kind: merge_product(kind, found, ids, writer.path(product_file(kind, "rows")).parent)
+            for kind, found in left.items()
+        }
         matched = [_matched(reading, ids) for reading in _labels_in_order(labels, release)]
         readings = [r for found in left.values() for r in found]
         return cls((*readings, *matched), ids, products)
 
     @property
     def rejected(self) -> pd.DataFrame:
+        """Rows that were not taken; a line stands for `rows` of them, 1 but in huge catalogs."""
         frames = [r.rejected for r in self.readings if len(r.rejected)]
-        return pd.concat(frames, ignore_index=True) if frames else _NOTHING
+        lines = pd.concat(frames, ignore_index=True) if frames else _NOTHING
+        return lines.assign(rows=_rows_of(lines))
 
 
 _NOTHING = pd.DataFrame({column: [] for column in REJECTED_COLUMNS})
+
+
+def _rows_of(rejected: pd.DataFrame) -> pd.Series:
+    """How many rows each line of a rejected list stands for."""
+    if "rows" not in rejected:
+        return pd.Series(1, index=rejected.index, dtype=np.int64)
+    return rejected["rows"].fillna(1).astype(np.int64)
 
 
 def _labels_in_order(labels: Sequence[Reading], release: Release) -> list[Reading]:
@@ -259,7 +216,7 @@ def _report(out: Path, survey: _Survey, skipped: Sequence[str]) -> IngestReport:
             layout=reading.layout,
             rows_in=reading.rows_in,
             rows_kept=len(reading.kept_rows),
-            rows_rejected=len(reading.rejected),
+            rows_rejected=int(_rows_of(reading.rejected).sum()),
             points_dropped=reading.points_dropped,
         )
         for reading in survey.readings

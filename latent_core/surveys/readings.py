@@ -29,6 +29,7 @@ class Reading:
     from 1, and `kept_item` (R,) the item each belongs to: a sampled spectrum may stand in 343
     rows. `scalars` has one row an item, `source_id` first. `arrays` are the product's.
     `table` tells catalog tables apart: a name that the release knows, else the columns.
+    `place` says where arrays that are spooled lie.
     """
 
     layout: str
@@ -43,6 +44,7 @@ class Reading:
     points_dropped: int = 0
     origin: str = "archive"
     table: str = ""
+    place: Mapping[str, slice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Table:
     ids: NDArray[np.int64]
     sieve: Sieve
     release: Release
+    first_row: int = 0
 
     def by_row(self, layout: str, arrays: Mapping[str, NDArray[Any]], **more: Any) -> Reading:
         """Return a reading in which each kept row is one source; arrays have all rows."""
@@ -101,7 +104,7 @@ class Table:
             name=self.name,
             rows_in=len(self.frame),
             ids=self.ids[first],
-            kept_rows=np.flatnonzero(self.sieve.kept) + 1,
+            kept_rows=np.flatnonzero(self.sieve.kept) + self.first_row + 1,
             kept_item=item,
             scalars=scalars,
             rejected=self.sieve.rejected(),
@@ -132,7 +135,7 @@ def lower_names(raw: RawTable, release: Release | None = None) -> RawTable:
         if names.count(name) > 1:
             raise InputError("two columns have this name", file=raw.name, column=name)
     meta = {str(key).lower(): value for key, value in raw.meta.items()}
-    return RawTable(raw.name, raw.frame.set_axis(names, axis=1), meta)
+    return RawTable(raw.name, raw.frame.set_axis(names, axis=1), meta, raw.first_row)
 
 
 def open_table(raw: RawTable, release: Release) -> Table:
@@ -157,10 +160,10 @@ def open_table(raw: RawTable, release: Release) -> Table:
             file=raw.name,
             remedy=f"name it {SOURCE_ID}",
         )
-    ids = source_ids(values, file=raw.name, unique=False)
-    sieve = Sieve(raw.name, ids)
+    ids = source_ids(values, file=raw.name, unique=False, first_row=raw.first_row)
+    sieve = Sieve(raw.name, ids, raw.first_row)
     _refuse_other_releases(frame, sieve, release)
-    return Table(raw.name, frame, ids, sieve, release)
+    return Table(raw.name, frame, ids, sieve, release, raw.first_row)
 
 
 def _refuse_other_releases(frame: pd.DataFrame, sieve: Sieve, release: Release) -> None:

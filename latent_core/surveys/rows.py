@@ -20,8 +20,8 @@ _WORDS = {"null": np.nan, "none": np.nan, "": np.nan, "--": np.nan, "true": 1.0,
 class Sieve:
     """Which rows of one table are kept; the first reason against a row is the one that stays."""
 
-    def __init__(self, file: Path | str, ids: NDArray[np.int64]) -> None:
-        self.file, self.ids = str(file), ids
+    def __init__(self, file: Path | str, ids: NDArray[np.int64], first_row: int = 0) -> None:
+        self.file, self.ids, self.first_row = str(file), ids, first_row
         self.kept = np.ones(len(ids), bool)
         self._reason: dict[int, tuple[str, str]] = {}
 
@@ -38,24 +38,33 @@ class Sieve:
             self.kept[row] = False
 
     def refuse_if_empty(self) -> None:
-        """Raise InputError with the first reason where no row is kept."""
+        """Raise NoRowKeptError with the first reason where no row is kept."""
         if not len(self.ids):
             raise InputError("the table has no rows", file=self.file)
         if not self.kept.any():
             row = min(self._reason)
             reason, column = self._reason[row]
-            raise InputError(
-                f"{reason}; no row of this file can be used ({len(self.ids)} read)",
-                file=self.file,
-                row=row + 1,
-                column=column,
-            )
+            raise NoRowKeptError(self, reason, row, column)
 
     def rejected(self) -> pd.DataFrame:
         """Return file, row (from 1), source_id as text and reason of every rejected row."""
         rows = sorted(self._reason)
         reasons = [f"column {c}: {text}" for text, c in (self._reason[row] for row in rows)]
-        return rejected_rows(self.file, np.asarray(rows, np.int64) + 1, self.ids[rows], reasons)
+        places = np.asarray(rows, np.int64) + self.first_row + 1
+        return rejected_rows(self.file, places, self.ids[rows], reasons)
+
+
+class NoRowKeptError(InputError):
+    """No row of a table, or of a part of one, can be used; `sieve` says why of each."""
+
+    def __init__(self, sieve: Sieve, reason: str, row: int, column: str) -> None:
+        self.sieve = sieve
+        super().__init__(
+            f"{reason}; no row of this file can be used ({len(sieve.ids)} read)",
+            file=sieve.file,
+            row=sieve.first_row + row + 1,
+            column=column,
+        )
 
 
 def rejected_rows(
