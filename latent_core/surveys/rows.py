@@ -136,6 +136,9 @@ def matrix(
     rejected.
     """
     name, largest = str(cells.name), float(np.finfo(stored).max)
+    whole = _whole_lists(cells, width)
+    if whole is not None and (np.abs(whole) <= largest).all():
+        return whole
     out = np.full((len(cells), width), np.nan)
     for row, cell in enumerate(cells):
         try:
@@ -152,6 +155,27 @@ def matrix(
         else:
             out[row] = values
     return out
+
+
+def _whole_lists(cells: pd.Series, width: int) -> NDArray[np.float64] | None:
+    """Read text cells `[..]` that are all whole, (n, width), by Arrow; None where any is not."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if not isinstance(cells.dtype, pd.StringDtype) or not len(cells):
+        return None
+    try:
+        text = pa.array(cells, pa.large_string(), from_pandas=True)
+        lists = compute.split_pattern(compute.utf8_slice_codeunits(text, 1, -1), ",")
+        opened, closed = (compute.utf8_slice_codeunits(text, *at) for at in ((0, 1), (-1,)))
+        found = [set(side.to_pylist()) for side in (opened, closed)]
+        if found != [{"["}, {"]"}] or {*compute.list_value_length(lists).to_pylist()} != {width}:
+            return None
+        numbers = compute.utf8_trim_whitespace(compute.list_flatten(lists))
+        values = np.array(compute.cast(numbers, pa.float64()).to_numpy(zero_copy_only=False))
+    except pa.ArrowException:
+        return None
+    return values.reshape(len(cells), width)
 
 
 def is_array_column(values: pd.Series) -> bool:

@@ -79,6 +79,8 @@ def _refuse_basis(
 ) -> None:
     given = numbers(basis)
     wrong = present & np.isfinite(given) & (given != expected)
+    unread = present & ~np.isfinite(given)
+    sieve.reject(unread, "the basis of the coefficients is not a number", str(basis.name))
     for value in np.unique(given[wrong]):
         reason = f"basis {value:g} is unknown, this release has {expected}"
         sieve.reject(wrong & (given == value), reason, str(basis.name))
