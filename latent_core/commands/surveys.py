@@ -42,7 +42,7 @@ def simulate(sources: int, seed: int, out: Path, overwrite: bool) -> None:
 def ingest(
     files: Sequence[Path], out: Path, overwrite: bool, name: str | None, release: str
 ) -> None:
-    """Read archive files (CSV, ECSV, VOTable, FITS, Parquet, Avro, zip) into a survey."""
+    """Read archive files (CSV, ECSV, VOTable, FITS, Parquet, Avro, zip, HATS) into a survey."""
     from latent_core.release import find_release
     from latent_core.surveys.gaia_files import ingest as run
 

@@ -71,11 +71,12 @@ def _unpacker() -> Any:
 
 
 def _damage() -> tuple[type[Exception], ...]:
+    known: list[Any] = [zlib.error]
     if importlib.util.find_spec("isal"):
         from isal import isal_zlib
 
-        return zlib.error, isal_zlib.error
-    return (zlib.error,)
+        known.append(isal_zlib.error)
+    return tuple(known)
 
 
 def ahead(pieces: Iterator[bytes]) -> Generator[bytes]:

@@ -34,6 +34,7 @@ from latent_core.surveys.file_reading import LABELS as LABELS
 from latent_core.surveys.file_reading import NO_DATA as NO_DATA
 from latent_core.surveys.file_reading import FileReader
 from latent_core.surveys.file_reading import product_of as product_of
+from latent_core.surveys.hats import with_partitions
 from latent_core.surveys.ingest_report import FileReport
 from latent_core.surveys.ingest_report import IngestReport as IngestReport
 from latent_core.surveys.ingest_report import Progress as Progress
@@ -56,6 +57,7 @@ def ingest(
 ) -> IngestReport:
     """Read archive files of any kind and write the survey folder `out`.
 
+    A folder among them is a HATS catalog.
     The files are of `release`, Gaia DR3 unless given. Light curves without a frequency get one
     by `find_frequency`, unless `periods` is false.
     Raises InputError for a file that is damaged or of which no row can be used, FolderError
@@ -63,6 +65,7 @@ def ingest(
     """
     refuse_existing(Path(out), overwrite=overwrite)
     tell = progress or _silent
+    files = with_partitions([Path(file) for file in files])
     release = release or load_release()
     manifest = Manifest(
         kind="survey",
@@ -74,7 +77,7 @@ def ingest(
     )
     with new_folder(out, manifest, overwrite=overwrite) as writer, _spool(writer) as spool:
         reader = FileReader(release, spool)
-        taken = reader.read([Path(file) for file in files], tell)
+        taken = reader.read(files, tell)
         survey = _Survey.of(taken, release, writer)
         frame = _catalog_frame(survey, tell if periods else None)
         report = _report(Path(out), survey, reader.skipped)
