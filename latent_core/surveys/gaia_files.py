@@ -57,9 +57,10 @@ def ingest(
 ) -> IngestReport:
     """Read archive files of any kind and write the survey folder `out`.
 
-    A folder among them is a HATS catalog.
-    The files are of `release`, Gaia DR3 unless given. Light curves without a frequency get one
-    by `find_frequency`, unless `periods` is false.
+    A folder among them is a HATS catalog. The files are of `release`, Gaia DR3 unless given.
+    Light curves without a frequency get one by `find_frequency`, unless `periods` is false.
+    Of big files only the catalog, the order of points and one part stay in memory.
+
     Raises InputError for a file that is damaged or of which no row can be used, FolderError
     where `out` exists; nothing is written then.
     """
