@@ -104,9 +104,16 @@ class Release:
         short = re.sub(r"[\s_]", "", text).lower().removeprefix("gaia")
         return short in {name.lower() for name in self.also_called}
 
-    def table_of(self, names: set[str]) -> CatalogTable | None:
-        """Return the catalog table that has these lower-case columns, None for an unknown one."""
-        return next((table for table in self.tables if table.marks <= names), None)
+    def table_of(self, names: set[str], file: str = "") -> CatalogTable | None:
+        """Return the catalog table that has these lower-case columns, None for an unknown one.
+
+        A file that is named after a table, `VariRrlyrae_...` or `vari_rrlyrae...`, needs no more.
+        """
+        stem = re.sub("[^a-z]", "", re.split(r"[/\\]", file)[-1].lower())
+        for table in self.tables:
+            if table.marks <= names or (stem and table.name.replace("_", "") in stem):
+                return table
+        return None
 
 
 def shipped_releases() -> tuple[str, ...]:

@@ -139,7 +139,7 @@ class FileReader:
                 table.add(_refused(error))
         if not len(table) and refusal:
             raise refusal
-        known = self.release.table_of(names)
+        known = self.release.table_of(names, stream.name)
         reading = table.joined()
         called = known.name if known else ", ".join(sorted(names))
         scalars = with_stated_frequency(reading.scalars, known)

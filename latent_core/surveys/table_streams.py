@@ -89,7 +89,8 @@ def _text(
         for block in blocks:
             refuse_foreign_text(block, name, lines)
             frame = read_rows(block, header, name, (), done)
-            yield RawTable(name, frame, meta, done)
+            if len(frame):  # blank lines may end a file
+                yield RawTable(name, frame, meta, done)
             done, lines = done + len(frame), lines + block.count(b"\n")
 
     return TableStream(name, header.wanted, parts(), True, blocks.close)

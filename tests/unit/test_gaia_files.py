@@ -359,4 +359,7 @@ def test_a_frequency_says_from_which_table_it_came(tmp_path):
     ]
     assert frame.pf.tolist()[0] == 0.5
     assert frame.frequency1[3] == 9.5
+    few = parquet(tmp_path / "vari_cepheid-result.parquet", source_id=IDS[:1], p1_o=[0.8])
+    _, folder = run([few, xp], tmp_path, periods=False, overwrite=True)
+    assert folder.catalog.frame.frequency_origin[0] == "vari_cepheid: 1 / p1_o"
     assert frame.best_classification.tolist()[:2] == ["RRab", "RRc"]

@@ -150,6 +150,7 @@ def test_other_delimiters_flags_and_members(small_blocks, tmp_path):
     path = tmp_path / "epochs.csv.gz"
     half = "".join(rows[:20]).encode()
     rest = "".join(rows[20:]).encode()
+    rest += b"\n" * 21_000
     path.write_bytes(gzip.compress(header.encode() + half) + gzip.compress(rest) + b"\0" * 512)
     report, folder = run([path], tmp_path)
     curves = load_product(folder, EpochPhotometry)
