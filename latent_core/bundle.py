@@ -227,11 +227,15 @@ class Folder:
 
 
 class StageWriter:
-    """Collects the files of one stage in a private folder."""
+    """Collects the files of one stage in a private folder.
+
+    `made_from` are stages of a new folder that are known only when its files are written.
+    """
 
     def __init__(self, root: Path, stage: str) -> None:
         self.root, self.stage = root, stage
         self.records: dict[str, FileRecord] = {}
+        self.made_from: dict[str, Mapping[str, Any]] = {}
 
     def path(self, name: str) -> Path:
         """Return where to write a file, by its name in the finished folder."""
@@ -292,7 +296,8 @@ def new_folder(
         try:
             writer = StageWriter(partial, "create")
             yield writer
-            write_manifest(partial, replace(manifest, files=writer.records))
+            stages = {**manifest.stages, **writer.made_from}
+            write_manifest(partial, replace(manifest, files=writer.records, stages=stages))
             replace_folder(partial, path)
         finally:
             _remove_unless(partial, checkpoint)

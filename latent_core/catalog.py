@@ -163,12 +163,17 @@ def parse_source_id(text: str) -> int:
 
 
 def source_ids(
-    values: pd.Series, *, file: Path | str | None = None, unique: bool = True
+    values: pd.Series,
+    *,
+    file: Path | str | None = None,
+    unique: bool = True,
+    first_row: int = 0,
 ) -> NDArray[np.int64]:
     """Return identifiers as int64, (N,), or refuse them.
 
     Raises InputError for floats (they have lost digits), text with letters, negative numbers,
-    values above 2^63 - 1, missing ones, and, where `unique`, duplicates.
+    values above 2^63 - 1, missing ones, and, where `unique`, duplicates. `first_row` rows of the
+    file stand before these.
     """
     column = str(values.name)
     if pd.api.types.is_float_dtype(values) or pd.api.types.is_bool_dtype(values):
@@ -178,31 +183,37 @@ def source_ids(
             column=column,
             remedy="export the table again with 64-bit integer ids",
         )
-    ids = _integers(values, file, column)
+    ids = _integers(values, file, column, first_row)
     if len(ids) and ids.min() < 0:
-        row = int(np.argmin(ids))
+        row = int(np.argmin(ids)) + first_row
         raise InputError("a source_id is negative", file=file, row=row + 1, column=column)
     if unique:
         refuse_duplicates(ids, file=file, column=column)
     return ids
 
 
-def _integers(values: pd.Series, file: Path | str | None, column: str) -> NDArray[np.int64]:
+def _integers(
+    values: pd.Series, file: Path | str | None, column: str, first_row: int
+) -> NDArray[np.int64]:
     if pd.api.types.is_integer_dtype(values) and not values.isna().any():
         if len(values) and int(values.max()) > LARGEST_ID:
             row = int(np.argmax(values.to_numpy()))
             raise InputError(
-                f"{values.iloc[row]} is above 2^63 - 1", file=file, row=row + 1, column=column
+                f"{values.iloc[row]} is above 2^63 - 1",
+                file=file,
+                row=first_row + row + 1,
+                column=column,
             )
         return np.asarray(values.to_numpy(np.int64))
     ids = np.empty(len(values), np.int64)
     for row, value in enumerate(values):
+        place = first_row + row + 1
         if value is None or value is pd.NA or value != value:
-            raise InputError("a source_id is missing", file=file, row=row + 1, column=column)
+            raise InputError("a source_id is missing", file=file, row=place, column=column)
         try:
             ids[row] = parse_source_id(str(value))
         except InputError as error:
-            raise InputError(str(error), file=file, row=row + 1, column=column) from error
+            raise InputError(str(error), file=file, row=place, column=column) from error
     return ids
 
 

@@ -39,7 +39,7 @@ from latent_core.errors import FolderError, LatentError
 from latent_core.figures import evaluate_space
 from latent_core.latent_space import space_names
 from latent_core.modalities import load_modality
-from latent_core.modalities.xp_operator import DERIVED, coefficients_from_sampled
+from latent_core.modalities.xp_operator import DERIVED, coefficients_from_sampled, require_release
 from latent_core.predictions import KIND, predict_sources
 from latent_core.products import (
     PRODUCTS,
@@ -50,6 +50,8 @@ from latent_core.products import (
     product_names,
     save_product,
 )
+from latent_core.provenance import RELEASE, release_of, save_release
+from latent_core.release import Release, load_release
 from latent_core.report.stage import forget_stale_report, write_report
 from latent_core.stages import Report, silent
 from latent_core.truth import load_truth, save_truth
@@ -140,6 +142,8 @@ def start(
     report("copy", 0, 0, source.name)
     writer = StageWriter(growing, "create")
     writer.save_catalog(source.catalog)
+    if RELEASE in source:
+        save_release(writer, release_of(source))
     for product in products_of(source):
         save_product(writer, product)
     truth = load_truth(source)
@@ -194,6 +198,7 @@ def products_of(source: Folder) -> list[Product]:
     good = np.isfinite(sampled.flux).all(axis=1) & (sampled.flux_error > 0).all(axis=1)
     if not good.any():
         return found
+    require_release(release_of(source), "coefficients of sampled spectra")
     values, errors = coefficients_from_sampled(sampled.flux[good], sampled.flux_error[good])
     rows = np.asarray(sampled.rows[good], np.int64)
     return [*found, XpCoefficients(rows, values, errors.astype(np.float32), DERIVED)]
@@ -311,24 +316,32 @@ def import_table(
     label: str | None = None,
     xy: tuple[str, str] | None = None,
     name: str | None = None,
+    release: Release | None = None,
     overwrite: bool = False,
     report: Report = silent,
 ) -> Path:
-    """Make a bundle of somebody's own latents; without `xy` they are projected by UMAP."""
+    """Make a bundle of somebody's own latents; without `xy` they are projected by UMAP.
+
+    Raises InputError where a row says that it is of another data release than `release`.
+    """
     from latent_core.surveys.tables import read_latent_table
 
     refuse_existing(out, overwrite=overwrite)
-    table = read_latent_table(file, latents, id_column=id_column, label=label, xy=xy)
+    release = release or load_release()
+    table = read_latent_table(
+        file, latents, id_column=id_column, label=label, xy=xy, release=release
+    )
     manifest = Manifest(
         kind="bundle",
         name=name or file.stem,
-        release="gaia_dr3",
+        release=release.name,
         simulated=table.catalog.simulated,
         code_version=__version__,
         description=f"latents imported from {file.name}",
         stages={"create": {"table": file.name}},
     )
     with new_folder(out, manifest, overwrite=overwrite) as writer:
+        save_release(writer, release)
         writer.save_catalog(table.catalog)
         stages.save_space(
             writer,

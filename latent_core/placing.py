@@ -23,6 +23,7 @@ from latent_core.errors import InputError
 from latent_core.latent_space import LatentSpace
 from latent_core.modalities import Curve, Grid, Observations
 from latent_core.products import PRODUCTS, Product, item_of_row, load_product
+from latent_core.provenance import refuse_mixing, release_of
 from latent_core.surveys.brought import Brought, bring
 from latent_core.surveys.gaia_files import Progress
 from latent_core.trust import OUTSIDE as FLAGGED
@@ -119,7 +120,7 @@ def place_files(
     if out.exists() and not overwrite:
         raise InputError("exists already", file=out, remedy="choose another --out or --overwrite")
     with tempfile.TemporaryDirectory(prefix="gaia-latent-") as scratch:
-        release = space.bundle.folder.manifest.release
+        release = release_of(space.bundle.folder)
         brought = bring(files, Path(scratch), release=release, progress=progress)
         placed = place_brought(space, brought)
         _write(placed.frame(), out)
@@ -224,13 +225,14 @@ def _write(frame: pd.DataFrame, file: Path) -> None:
 def place(space: LatentSpace, survey: Folder, projection: str | None = None) -> Placed:
     """Encode a survey's sources with the models of a space.
 
-    Raises InputError where the space has no model.
+    Raises InputError where the space has no model, or the survey is of another data release.
     """
     if not space.models:
         raise InputError(
             f"space {space.name!r} of {space.bundle.name} has no model to encode with",
             remedy="import the published weights, or build a bundle",
         )
+    refuse_mixing(space.bundle.folder, survey)
     catalog = survey.catalog
     shape = (len(catalog), space.latents.shape[1])
     latents, sigmas = (np.full(shape, np.nan, np.float32) for _ in range(2))

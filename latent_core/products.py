@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -96,13 +97,29 @@ def _folder(name: str) -> str:
 
 
 def save_product(writer: StageWriter, product: Product) -> None:
-    """Write a product's arrays, one file a field."""
+    """Write a product's arrays, one file a field; one mapped from its own file is there."""
     for item in fields(product):
         value = getattr(product, item.name)
         if item.name == "origin":
             writer.save_json(f"{_folder(product.name)}/origin.json", {"origin": value})
+            continue
+        name = product_file(product.name, item.name)
+        if _is_mapped(value, writer.path(name)):
+            writer.add(name, value)
         else:
-            writer.save_array(f"{_folder(product.name)}/{item.name}.npy", value)
+            writer.save_array(name, value)
+
+
+def _is_mapped(value: NDArray, path: Path) -> bool:
+    """Tell whether an array is mapped from this very file, which writing would cut under it."""
+    if not isinstance(value, np.memmap) or value.filename is None:
+        return False
+    return Path(value.filename).resolve() == path.resolve()
+
+
+def product_file(product: str, field: str) -> str:
+    """Return the name of a product's array in its folder."""
+    return f"{_folder(product)}/{field}.npy"
 
 
 @dataclass(frozen=True)

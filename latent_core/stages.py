@@ -34,9 +34,11 @@ from latent_core.encoding import (
 )
 from latent_core.errors import LatentError
 from latent_core.modalities import Constants, load_modality
+from latent_core.modalities.xp_operator import require_release
 from latent_core.models import make_model
-from latent_core.products import PRODUCTS, Product, load_product
+from latent_core.products import PRODUCTS, Product, XpCoefficients, load_product
 from latent_core.projection import place, sort_for_drawing, umap_coordinates
+from latent_core.provenance import release_of
 from latent_core.similarity import Scaling, make_index, write_index
 from latent_core.training import TRAIN, history_csv, split_of, train
 from latent_core.trust import save_trust
@@ -82,6 +84,8 @@ def prepare(folder: Folder, settings: BuildSettings, name: str, *, force: bool =
     record = made_from(folder, ("create",), chosen)
     if not force and is_fresh(folder, f"inputs/{name}", record):
         return False
+    if modality.product == XpCoefficients.name:
+        require_release(release_of(folder), name)
     product = _product(folder, modality.product)
     constants = _constants(folder, settings, model, product)
     observations = modality.preprocess(product, folder.own_catalog, constants)

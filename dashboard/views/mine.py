@@ -23,6 +23,7 @@ from dashboard.own_card import OwnCard
 from dashboard.state import ExplorerState
 from dashboard.theme import MINE
 from latent_core.errors import LatentError
+from latent_core.provenance import release_of
 from latent_core.surveys.brought import Brought, brought_ids
 
 LISTED, REFUSED_SHOWN = 500, 5
@@ -142,7 +143,7 @@ class MineView(LazyView):
 
         folder = Path(scratch.name) / "read"
         folder.mkdir()
-        release = self.state.bundle.folder.manifest.release
+        release = release_of(self.state.bundle.folder)
         bounds = Bounds(sources=limits.MOST_WITH_DATA)
 
         def read(stopped: Callable[[], bool]) -> Brought:

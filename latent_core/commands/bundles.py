@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from latent_core.commands.options import FILE, OVERWRITE, out_option
+from latent_core.commands.options import FILE, OVERWRITE, RELEASE, out_option
 from latent_core.errors import InputError
 from latent_core.progress import Progress, counted
 
@@ -67,6 +67,7 @@ def evaluate(bundle: Path) -> None:
 @click.option("--label", help="column of class labels")
 @click.option("--xy", help="two columns of a map: X,Y (otherwise UMAP makes one)")
 @click.option("--name", help="name of the bundle")
+@RELEASE
 @out_option("bundle")
 @OVERWRITE
 def import_table(
@@ -76,11 +77,13 @@ def import_table(
     label: str | None,
     xy: str | None,
     name: str | None,
+    release: str,
     out: Path,
     overwrite: bool,
 ) -> None:
     """Bring your own latents: make a bundle of any table with ids and latent columns."""
     from latent_core.pipeline import import_table as run
+    from latent_core.release import find_release
 
     run(
         table,
@@ -90,6 +93,7 @@ def import_table(
         label=label,
         xy=_two_columns(xy),
         name=name,
+        release=find_release(release),
         overwrite=overwrite,
         report=Progress(),
     )

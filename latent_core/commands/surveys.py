@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from latent_core.commands.options import FILE, OVERWRITE, out_option
+from latent_core.commands.options import FILE, OVERWRITE, RELEASE, out_option
 from latent_core.errors import InputError
 from latent_core.progress import counted
 
@@ -80,8 +80,12 @@ def _row_numbers(text: str) -> list[int]:
 @out_option("survey")
 @OVERWRITE
 @click.option("--name", help="name of the survey")
-def ingest(files: Sequence[Path], out: Path, overwrite: bool, name: str | None) -> None:
-    """Read archive files (CSV, ECSV, VOTable, FITS, Parquet, Avro, zip) into a survey."""
+@RELEASE
+def ingest(
+    files: Sequence[Path], out: Path, overwrite: bool, name: str | None, release: str
+) -> None:
+    """Read archive files (CSV, ECSV, VOTable, FITS, Parquet, Avro, zip, HATS) into a survey."""
+    from latent_core.release import find_release
     from latent_core.surveys.gaia_files import ingest as run
 
     report = run(
@@ -89,6 +93,7 @@ def ingest(files: Sequence[Path], out: Path, overwrite: bool, name: str | None) 
         out,
         name=name,
         overwrite=overwrite,
+        release=find_release(release),
         progress=counted(),
     )
     click.echo(report.text())

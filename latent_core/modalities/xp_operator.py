@@ -15,6 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_core.errors import InputError
+from latent_core.release import Release
+
 Floats = NDArray[np.float64]
 BLOCK = 256  # spectra solved together: 50 MB
 INVERSION_NOISE = 0.01
@@ -44,6 +47,7 @@ class XpOperator:
     convert: dict[str, Floats]
     sample_nm: dict[str, Floats]
     g_flux: Floats
+    basis_function_ids: tuple[int, ...]
 
 
 @lru_cache
@@ -58,7 +62,24 @@ def load_operator() -> XpOperator:
             {band: file[f"convert_{band}"] for band in bands},
             {band: file[f"sample_nm_{band}"] for band in bands},
             file["g_flux"],
+            tuple(file["basis_function_ids"].tolist()),
         )
+
+
+def require_release(release: Release, what: str) -> None:
+    """Raise InputError where a release's XP coefficients lie in bases that we cannot calibrate.
+
+    Bases are told by their ids; ours are those of the shipped matrices.
+    """
+    ours, theirs = load_operator().basis_function_ids, release.xp.basis_function_ids
+    if ours == theirs and release.xp.n_coefficients == load_operator().calibrate.shape[1]:
+        return
+    named = ["/".join(map(str, ids)) for ids in (theirs, ours)]
+    raise InputError(
+        f"{what}: the XP basis functions {named[0]} of {release.title} are unknown, the shipped "
+        f"matrices calibrate {named[1]}",
+        remedy="use models that need no calibrated spectra",
+    )
 
 
 @dataclass(frozen=True)

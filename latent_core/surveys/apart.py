@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from latent_core.errors import InputError, LatentError
+from latent_core.release import Release, find_release, load_release
 from latent_core.surveys.brought import Brought, bring, open_brought, save_brought
 
 _REFUSED = "refused.txt"
+_RELEASE = "release.toml"
 _POLL_S = 0.05
 
 
@@ -38,7 +40,7 @@ def bring_apart(
     names: Sequence[str],
     folder: Path,
     *,
-    release: str = "",
+    release: Release | None = None,
     most: int,
     bounds: Bounds | None = None,
     stopped: Callable[[], bool] = lambda: False,
@@ -49,8 +51,10 @@ def bring_apart(
     """
     bounds = bounds or Bounds()
     settings = (bounds.memory, bounds.written, bounds.seconds, most)
+    told = folder / _RELEASE  # a bundle may carry a release that does not come with the program
+    told.write_text((release or load_release()).text, encoding="utf-8")
     child = subprocess.Popen(  # noqa: S603 - our own module, our own names of files
-        [sys.executable, "-m", __name__, str(folder), release, *map(str, settings),
+        [sys.executable, "-m", __name__, str(folder), *map(str, settings),
          *(str(Path(file).absolute()) for file in files)],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
@@ -113,12 +117,12 @@ def _bound(memory: int, written: int, seconds: int) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Read files within bounds; the reason for a refusal is left as text in the folder."""
-    folder, release = Path(arguments[0]), arguments[1]
-    memory, written, seconds, most = map(int, arguments[2:6])
+    folder, release = Path(arguments[0]), find_release(Path(arguments[0]) / _RELEASE)
+    memory, written, seconds, most = map(int, arguments[1:5])
     if sys.platform != "win32":
         _bound(memory, written, seconds)
     try:
-        save_brought(bring([Path(a) for a in arguments[6:]], folder, release=release, most=most),
+        save_brought(bring([Path(a) for a in arguments[5:]], folder, release=release, most=most),
                      folder)  # fmt: skip
     except (LatentError, MemoryError) as error:
         text = str(error) or "the file needs more memory than is allowed; split it"

@@ -19,7 +19,7 @@ from latent_core.bundle import REJECTED, Folder
 from latent_core.catalog import SOURCE_ID, source_ids
 from latent_core.errors import InputError
 from latent_core.identifiers import RefusedEntry, read_id, read_ids
-from latent_core.release import load_release
+from latent_core.release import Release, load_release
 from latent_core.surveys.gaia_files import LABELS, NO_DATA, Progress, ingest, product_of
 from latent_core.surveys.readings import lower_names
 from latent_core.surveys.rows import REJECTED_COLUMNS, scalar_columns
@@ -66,7 +66,7 @@ def bring(
     files: Sequence[Path],
     folder: Path,
     *,
-    release: str = "",
+    release: Release | None = None,
     most: int = MOST_IDS,
     progress: Progress | None = None,
 ) -> Brought:
@@ -74,14 +74,15 @@ def bring(
 
     Raises InputError for a file that is damaged or holds neither data nor identifiers.
     """
+    release = release or load_release()
     with_data: list[Path] = []
     labels: list[Path] = []
     listed: list[Brought] = []
     for file in map(Path, files):
         if (list_text := _plain_list(file)) is not None:
-            listed.append(_of_text(file, list_text, release, most))
+            listed.append(_of_text(file, list_text, release.name, most))
             continue
-        tables = [lower_names(raw) for raw in read_tables(file)]
+        tables = [lower_names(raw, release) for raw in read_tables(file)]
         if any(product_of(set(map(str, raw.frame))) != LABELS for raw in tables):
             with_data.append(file)
             continue
@@ -91,7 +92,8 @@ def bring(
             labels.append(file)
     if not with_data:
         return _joined(None, listed)
-    report = ingest([*with_data, *labels], Path(folder) / SURVEY, progress=progress)
+    out = Path(folder) / SURVEY
+    report = ingest([*with_data, *labels], out, release=release, progress=progress)
     return _joined(Folder.open(report.path, "survey"), listed)
 
 
@@ -102,7 +104,7 @@ def _joined(survey: Folder | None, listed: Sequence[Brought]) -> Brought:
         told.insert(0, survey.catalog.frame)
         if REJECTED in survey:
             lost = pd.read_parquet(survey.file(REJECTED))
-            rejected.insert(0, lost[lost["reason"] != NO_DATA])
+            rejected.insert(0, lost[~lost["reason"].str.startswith(NO_DATA)])
     told = [frame.astype({SOURCE_ID: np.int64}) for frame in told if len(frame)]
     lines = [frame for frame in rejected if len(frame)]
     whole = pd.concat(told, ignore_index=True) if told else pd.DataFrame({SOURCE_ID: []})
@@ -139,9 +141,9 @@ def _of_text(file: Path, text: str, release: str, most: int) -> Brought:
     return Brought(None, found.told, found.rejected.assign(file=str(file)))
 
 
-def _of_table(raw: RawTable, release: str, most: int) -> Brought:
+def _of_table(raw: RawTable, release: Release, most: int) -> Brought:
     """Read the identifiers of a table without data, row by row; a wrong one is refused alone."""
-    column = _id_column(raw)
+    column = _id_column(raw, release)
     if pd.api.types.is_float_dtype(raw.frame[column]):
         source_ids(raw.frame[column], file=raw.name)  # says that its digits are lost
     ids = np.zeros(len(raw.frame), np.int64)
@@ -150,7 +152,7 @@ def _of_table(raw: RawTable, release: str, most: int) -> Brought:
         try:
             if row >= most:
                 raise InputError(f"only {most:,} rows are read")
-            ids[row] = _of_cell(cell, release)
+            ids[row] = _of_cell(cell, release.name)
         except InputError as error:
             lost.append((raw.name, row + 1, str(cell)[:40], str(error)))
     kept = np.ones(len(ids), bool)
@@ -171,8 +173,8 @@ def _of_cell(cell: Any, release: str) -> int:
     return int(found.ids[0])
 
 
-def _id_column(raw: RawTable) -> str:
-    names = [*(alias.lower() for alias in load_release().source_id_aliases), "designation"]
+def _id_column(raw: RawTable, release: Release) -> str:
+    names = [*(alias.lower() for alias in release.source_id_aliases), "designation"]
     column = next((name for name in names if name in raw.frame), None)
     if column is None:
         found = ", ".join(map(str, list(raw.frame)[:12])) or "none"

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from latent_core.products import BAND_NAMES, G_BAND
+from latent_core.release import TIME_ZERO_BJD, Release
 from latent_core.surveys.readings import Reading, Table
 from latent_core.surveys.rows import Sieve, flags, is_array_column, numbers, vector
 
@@ -86,6 +87,14 @@ def read_epoch_photometry(table: Table) -> Reading:
     return _points(table)
 
 
+def days(time: NDArray[np.float64], release: Release) -> NDArray[np.float64]:
+    """Turn times (n,) in the release's unit, since its zero point, into days since our own.
+
+    All our light curves count from TIME_ZERO_BJD, so that those of two releases lie on one axis.
+    """
+    return np.asarray(time * release.time_unit_d + (release.time_zero_bjd - TIME_ZERO_BJD))
+
+
 def relative_error(columns: Mapping[str, Any]) -> NDArray[np.float64]:
     """Magnitude error from the flux error: 2.5 / ln 10 times error over flux, (n,) mag."""
     if columns.get("over_error") is not None:
@@ -102,6 +111,7 @@ def relative_error(columns: Mapping[str, Any]) -> NDArray[np.float64]:
 def _points(table: Table) -> Reading:
     frame, sieve = table.frame, table.sieve
     given = {name: numbers(frame[name]) for name in _OF_A_POINT - {"band"} if name in frame}
+    given["time"] = days(given["time"], table.release)
     derived = relative_error({**given, "over_error": given.get("flux_over_error")})
     error = np.where(
         np.isfinite(given.get("mag_error", derived * np.nan)),
@@ -149,7 +159,7 @@ def _rejected(frame: pd.DataFrame) -> NDArray[np.bool_]:
 def _lists(table: Table, bands: tuple[BandColumns, ...], layout: str) -> Reading:
     frame, sieve = table.frame, table.sieve
     present = [columns for columns in bands if {columns.time, columns.mag} <= set(frame)]
-    curves = [_curves_of_row(frame, row, present, sieve) for row in range(len(frame))]
+    curves = [_curves_of_row(table, row, present) for row in range(len(frame))]
     counts = np.array([sum(len(part["time"]) for part in curve) for curve in curves])
     sieve.reject(counts == 0, "no point has a finite time, magnitude and error", bands[0].time)
     sieve.refuse_if_empty()
@@ -166,20 +176,19 @@ def _lists(table: Table, bands: tuple[BandColumns, ...], layout: str) -> Reading
     return Reading(**{**vars(reading), "arrays": arrays, "scalars": scalars})
 
 
-def _curves_of_row(
-    frame: pd.DataFrame, row: int, bands: list[BandColumns], sieve: Sieve
-) -> list[dict[str, Any]]:
+def _curves_of_row(table: Table, row: int, bands: list[BandColumns]) -> list[dict[str, Any]]:
     parts = []
     for columns in bands:
         try:
-            parts.append(_band_of_row(frame, row, columns))
+            parts.append(_band_of_row(table, row, columns))
         except ValueError as error:
-            sieve.reject_row(row, str(error), columns.time)
+            table.sieve.reject_row(row, str(error), columns.time)
     return parts
 
 
-def _band_of_row(frame: pd.DataFrame, row: int, columns: BandColumns) -> dict[str, Any]:
+def _band_of_row(table: Table, row: int, columns: BandColumns) -> dict[str, Any]:
     """Return the good points of one band of one source; ValueError where lengths differ."""
+    frame = table.frame
     named = {
         key: name for key, name in vars(columns).items() if isinstance(name, str) and name in frame
     }
@@ -193,6 +202,7 @@ def _band_of_row(frame: pd.DataFrame, row: int, columns: BandColumns) -> dict[st
     derived = relative_error(lists)
     error = lists.get("mag_error", derived)
     error = np.where(np.isfinite(error), error, derived)
+    time = days(time, table.release)
     points = {"time": time, "mag": lists["mag"], "mag_error": error}
     good = error > 0
     for key, values in points.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from latent_core.surveys.rows import rejected_rows
 
 BY_POINT = "epoch photometry, a row a point"
 _POINT = ["id", "band", "time"]
+_AT_ONCE = 8192  # rows of an array that are put in order at a time: 7 MB of coefficients
 
 
 def without_duplicates(readings: Sequence[Reading]) -> list[Reading]:
@@ -158,49 +161,66 @@ def _filled(old: pd.Series, new: pd.Series) -> pd.Series:
     return text.map(lambda cell: None if cell is None or cell != cell else str(cell))
 
 
-def merge_product(name: str, readings: Sequence[Reading], ids: NDArray[np.int64]) -> Product:
-    """Join the items of one product, `ids` (N,) being those of the catalog's rows."""
+def merge_product(
+    name: str, readings: Sequence[Reading], ids: NDArray[np.int64], folder: Path
+) -> Product:
+    """Join the items of one product, `ids` (N,) being those of the catalog's rows.
+
+    Its arrays are written to `folder`, one `.npy` a field, and mapped from there.
+    """
     merge: dict[str, Callable[..., Product]] = {
-        XpCoefficients.name: _coefficients,
-        XpSampled.name: _sampled,
+        XpCoefficients.name: partial(_by_item, XpCoefficients, ("values", "errors")),
+        XpSampled.name: partial(_by_item, XpSampled, ("flux", "flux_error")),
         EpochPhotometry.name: _light_curves,
     }
-    return merge[name](readings, ids, "; ".join(dict.fromkeys(r.origin for r in readings)))
+    origin = "; ".join(dict.fromkeys(r.origin for r in readings))
+    folder.mkdir(parents=True, exist_ok=True)
+    return merge[name]([r for r in readings if len(r.ids)], ids, origin, folder)
 
 
-def _order(
-    readings: Sequence[Reading], ids: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _by_item(
+    kind: type[XpCoefficients] | type[XpSampled],
+    fields: tuple[str, str],
+    readings: Sequence[Reading],
+    ids: NDArray[np.int64],
+    origin: str,
+    folder: Path,
+) -> Product:
     rows = RowIndex(ids).find(np.concatenate([r.ids for r in readings]))
     order = np.argsort(rows, kind="stable")
-    return rows[order], order
+    first, second = (_gathered(readings, name, order, folder) for name in fields)
+    return kind(rows[order], first, second, origin)
 
 
-def _stacked(readings: Sequence[Reading], name: str) -> NDArray:
-    return np.concatenate([r.arrays[name] for r in readings])
-
-
-def _coefficients(
-    readings: Sequence[Reading], ids: NDArray[np.int64], origin: str
-) -> XpCoefficients:
-    rows, order = _order(readings, ids)
-    values, errors = _stacked(readings, "values")[order], _stacked(readings, "errors")[order]
-    return XpCoefficients(rows, values, errors, origin)
-
-
-def _sampled(readings: Sequence[Reading], ids: NDArray[np.int64], origin: str) -> XpSampled:
-    rows, order = _order(readings, ids)
-    flux, error = _stacked(readings, "flux")[order], _stacked(readings, "flux_error")[order]
-    return XpSampled(rows, flux, error, origin)
+def _gathered(
+    readings: Sequence[Reading], name: str, order: NDArray[np.int64], folder: Path
+) -> NDArray:
+    """Write the rows of an array of all readings in `order` (M,), some at a time."""
+    parts = [reading.arrays[name] for reading in readings]
+    starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
+    shape = (len(order), *parts[0].shape[1:])
+    if not len(order):
+        return np.empty(shape, parts[0].dtype)
+    file = folder / f"{name}.npy"
+    out = np.lib.format.open_memmap(file, "w+", parts[0].dtype, shape)
+    for start in range(0, len(order), _AT_ONCE):
+        wanted = order[start : start + _AT_ONCE]
+        reading = np.searchsorted(starts, wanted, "right") - 1
+        for number in np.unique(reading):
+            own = reading == number
+            out[start + np.flatnonzero(own)] = parts[number][wanted[own] - starts[number]]
+    out.flush()
+    gathered: NDArray = np.load(file, mmap_mode="r", allow_pickle=False)
+    return gathered
 
 
 def _light_curves(
-    readings: Sequence[Reading], ids: NDArray[np.int64], origin: str
+    readings: Sequence[Reading], ids: NDArray[np.int64], origin: str, folder: Path
 ) -> EpochPhotometry:
     index = RowIndex(ids)
-    row_of_point = np.concatenate([index.find(r.ids[r.arrays["item"]]) for r in readings])
+    row_of_point = np.concatenate([index.find(r.ids)[r.arrays["item"]] for r in readings])
     order = np.argsort(row_of_point, kind="stable")
     rows, counts = np.unique(row_of_point, return_counts=True)
-    points = {name: _stacked(readings, name)[order] for name in POINT_ARRAYS}
+    points = {name: _gathered(readings, name, order, folder) for name in POINT_ARRAYS}
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return EpochPhotometry(rows.astype(np.int64), offsets, origin=origin, **points)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from latent_core.surveys.table_files import RawTable
 
 # Columns that say nothing of a source: identifiers of a processing run or a transit.
 NOT_OF_THE_SOURCE = {"solution_id", "transit_id", "designation", "other_flags"}
-_ELSEWHERE = re.compile(r"^gaia(?:e?dr3)_(?=phot_|bp_rp$)")
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,8 @@ class Reading:
     `ids` (M,) int64 name the items. `kept_rows` (R,) are the table rows that were taken, counted
     from 1, and `kept_item` (R,) the item each belongs to: a sampled spectrum may stand in 343
     rows. `scalars` has one row an item, `source_id` first. `arrays` are the product's.
+    `table` tells catalog tables apart: a name that the release knows, else the columns.
+    `place` says where arrays that are spooled lie.
     """
 
     layout: str
@@ -42,6 +43,8 @@ class Reading:
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     points_dropped: int = 0
     origin: str = "archive"
+    table: str = ""
+    place: Mapping[str, slice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Table:
     ids: NDArray[np.int64]
     sieve: Sieve
     release: Release
+    first_row: int = 0
 
     def by_row(self, layout: str, arrays: Mapping[str, NDArray[Any]], **more: Any) -> Reading:
         """Return a reading in which each kept row is one source; arrays have all rows."""
@@ -80,7 +84,7 @@ class Table:
         """Return the plain columns of the given rows, counted from 0; `source_id` comes first."""
         frame = scalar_columns(self.frame.iloc[rows]).reset_index(drop=True)
         frame = frame.drop(columns=[c for c in frame if c in NOT_OF_THE_SOURCE])
-        names = {str(c): _ELSEWHERE.sub("", str(c)) for c in frame}
+        names = {str(c): self.release.prefixes.sub("", str(c)) for c in frame}
         taken = set(frame)
         frame = frame.rename(columns={c: n for c, n in names.items() if n == c or n not in taken})
         frame.insert(0, SOURCE_ID, self.ids[rows])
@@ -100,7 +104,7 @@ class Table:
             name=self.name,
             rows_in=len(self.frame),
             ids=self.ids[first],
-            kept_rows=np.flatnonzero(self.sieve.kept) + 1,
+            kept_rows=np.flatnonzero(self.sieve.kept) + self.first_row + 1,
             kept_item=item,
             scalars=scalars,
             rejected=self.sieve.rejected(),
@@ -119,14 +123,19 @@ def _constant(values: pd.Series, item: NDArray[np.int64]) -> bool:
     return bool((low == high).all())
 
 
-def lower_names(raw: RawTable) -> RawTable:
-    """Return the table with lower-case column and meta names; InputError where two collide."""
-    names = [str(column).strip().lower() for column in raw.frame]
+def lower_names(raw: RawTable, release: Release | None = None) -> RawTable:
+    """Return the table with lower-case column and meta names, as we read them by.
+
+    The release's own spellings become those of our readers. InputError where two collide.
+    """
+    given = [str(column).strip().lower() for column in raw.frame]
+    renamed = release.columns if release else {}
+    names = [renamed.get(name, name) for name in given]
     for name in names:
         if names.count(name) > 1:
             raise InputError("two columns have this name", file=raw.name, column=name)
     meta = {str(key).lower(): value for key, value in raw.meta.items()}
-    return RawTable(raw.name, raw.frame.set_axis(names, axis=1), meta)
+    return RawTable(raw.name, raw.frame.set_axis(names, axis=1), meta, raw.first_row)
 
 
 def open_table(raw: RawTable, release: Release) -> Table:
@@ -151,19 +160,49 @@ def open_table(raw: RawTable, release: Release) -> Table:
             file=raw.name,
             remedy=f"name it {SOURCE_ID}",
         )
-    ids = source_ids(values, file=raw.name, unique=False)
-    sieve = Sieve(raw.name, ids)
+    ids = source_ids(values, file=raw.name, unique=False, first_row=raw.first_row)
+    sieve = Sieve(raw.name, ids, raw.first_row)
     _refuse_other_releases(frame, sieve, release)
-    return Table(raw.name, frame, ids, sieve, release)
+    return Table(raw.name, frame, ids, sieve, release, raw.first_row)
 
 
 def _refuse_other_releases(frame: pd.DataFrame, sieve: Sieve, release: Release) -> None:
-    if "data_release" not in frame:
-        return
-    given = frame["data_release"].astype(object).map(lambda text: str(text).strip())
-    short = given.str.lower().str.replace(r"[\s_]", "", regex=True).str.removeprefix("gaia")
-    ours = release.name.lower().removeprefix("gaia_")
-    other = ~short.isin([ours, f"e{ours}", "none", "nan", "<na>", ""])
-    for name in sorted(set(given[other])):
+    """Reject rows that say themselves that they are of another release."""
+    for column, given, name in _other_releases(frame, release):
         reason = f"data release {name}, this survey is {release.name}"
-        sieve.reject((given == name).to_numpy(bool), reason, "data_release")
+        sieve.reject((given == name).to_numpy(bool), reason, column)
+
+
+def refuse_other_release(frame: pd.DataFrame, file: Path, release: Release) -> None:
+    """Raise InputError at the first row that says itself that it is of another release."""
+    for column, given, name in _other_releases(frame, release):
+        row = int(np.argmax((given == name).to_numpy(bool)))
+        raise InputError(
+            f"data release {name}, but {release.name} is wanted: ids of two releases differ",
+            file=file,
+            row=row + 1,
+            column=column,
+            remedy="say of which release the table is (--release)",
+        )
+
+
+def _other_releases(frame: pd.DataFrame, release: Release) -> Iterator[tuple[str, pd.Series, str]]:
+    """Find columns that name releases, what each row says, and each name that is not ours."""
+    for column in ("data_release", "designation"):
+        if column not in frame:
+            continue
+        given = frame[column].astype(object).map(lambda text: str(text).strip())
+        if column == "designation":
+            given = given.map(_release_of_designation)
+        for name in sorted(set(given) - _UNSAID):
+            if not release.is_called(name):
+                yield column, given, name
+
+
+_UNSAID = {"None", "nan", "NaN", "<NA>", ""}
+
+
+def _release_of_designation(text: str) -> str:
+    """Return `Gaia DR3` of `Gaia DR3 4295806720`, "" of what is no designation."""
+    parts = text.rsplit(" ", 1)
+    return parts[0] if len(parts) == 2 and parts[0].lower().startswith("gaia") else ""

@@ -20,8 +20,8 @@ _WORDS = {"null": np.nan, "none": np.nan, "": np.nan, "--": np.nan, "true": 1.0,
 class Sieve:
     """Which rows of one table are kept; the first reason against a row is the one that stays."""
 
-    def __init__(self, file: Path | str, ids: NDArray[np.int64]) -> None:
-        self.file, self.ids = str(file), ids
+    def __init__(self, file: Path | str, ids: NDArray[np.int64], first_row: int = 0) -> None:
+        self.file, self.ids, self.first_row = str(file), ids, first_row
         self.kept = np.ones(len(ids), bool)
         self._reason: dict[int, tuple[str, str]] = {}
 
@@ -38,24 +38,33 @@ class Sieve:
             self.kept[row] = False
 
     def refuse_if_empty(self) -> None:
-        """Raise InputError with the first reason where no row is kept."""
+        """Raise NoRowKeptError with the first reason where no row is kept."""
         if not len(self.ids):
             raise InputError("the table has no rows", file=self.file)
         if not self.kept.any():
             row = min(self._reason)
             reason, column = self._reason[row]
-            raise InputError(
-                f"{reason}; no row of this file can be used ({len(self.ids)} read)",
-                file=self.file,
-                row=row + 1,
-                column=column,
-            )
+            raise NoRowKeptError(self, reason, row, column)
 
     def rejected(self) -> pd.DataFrame:
         """Return file, row (from 1), source_id as text and reason of every rejected row."""
         rows = sorted(self._reason)
         reasons = [f"column {c}: {text}" for text, c in (self._reason[row] for row in rows)]
-        return rejected_rows(self.file, np.asarray(rows, np.int64) + 1, self.ids[rows], reasons)
+        places = np.asarray(rows, np.int64) + self.first_row + 1
+        return rejected_rows(self.file, places, self.ids[rows], reasons)
+
+
+class NoRowKeptError(InputError):
+    """No row of a table, or of a part of one, can be used; `sieve` says why of each."""
+
+    def __init__(self, sieve: Sieve, reason: str, row: int, column: str) -> None:
+        self.sieve = sieve
+        super().__init__(
+            f"{reason}; no row of this file can be used ({len(sieve.ids)} read)",
+            file=sieve.file,
+            row=sieve.first_row + row + 1,
+            column=column,
+        )
 
 
 def rejected_rows(
@@ -127,6 +136,9 @@ def matrix(
     rejected.
     """
     name, largest = str(cells.name), float(np.finfo(stored).max)
+    whole = _whole_lists(cells, width)
+    if whole is not None and (np.abs(whole) <= largest).all():
+        return whole
     out = np.full((len(cells), width), np.nan)
     for row, cell in enumerate(cells):
         try:
@@ -143,6 +155,27 @@ def matrix(
         else:
             out[row] = values
     return out
+
+
+def _whole_lists(cells: pd.Series, width: int) -> NDArray[np.float64] | None:
+    """Read text cells `[..]` that are all whole, (n, width), by Arrow; None where any is not."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    if not isinstance(cells.dtype, pd.StringDtype) or not len(cells):
+        return None
+    try:
+        text = pa.array(cells, pa.large_string(), from_pandas=True)
+        lists = compute.split_pattern(compute.utf8_slice_codeunits(text, 1, -1), ",")
+        opened, closed = (compute.utf8_slice_codeunits(text, *at) for at in ((0, 1), (-1,)))
+        found = [set(side.to_pylist()) for side in (opened, closed)]
+        if found != [{"["}, {"]"}] or {*compute.list_value_length(lists).to_pylist()} != {width}:
+            return None
+        numbers = compute.utf8_trim_whitespace(compute.list_flatten(lists))
+        values = np.array(compute.cast(numbers, pa.float64()).to_numpy(zero_copy_only=False))
+    except pa.ArrowException:
+        return None
+    return values.reshape(len(cells), width)
 
 
 def is_array_column(values: pd.Series) -> bool:

@@ -18,7 +18,7 @@ def is_continuous(names: set[str]) -> bool:
 
 
 def read_continuous(table: Table) -> Reading:
-    """Read XP coefficients: `values` (n, 110) and `errors` (n, 110), a missing band NaN.
+    """Read XP coefficients: `values` (n, C) and `errors` (n, C), a missing band NaN.
 
     A row is rejected where a band has another number of coefficients or another basis than the
     release's, a value that is not finite, an error that is not positive, or no band at all.
@@ -39,9 +39,9 @@ def read_continuous(table: Table) -> Reading:
     wide = [str(c) for c in reading.scalars]
     wide = [c for c in wide if "_coeff_" in c or "spec." in c or "crowdinginfo." in c]
     scalars = reading.scalars.drop(columns=wide)
-    width = table.release.xp.coefficients_per_band
     for number, band in enumerate(table.release.xp.bands):
-        scalars[f"has_{band}"] = np.isfinite(reading.arrays["values"][:, number * width])
+        first = table.release.xp.part(number).start
+        scalars[f"has_{band}"] = np.isfinite(reading.arrays["values"][:, first])
     return Reading(**{**vars(reading), "scalars": scalars})
 
 
@@ -59,8 +59,8 @@ def _origin(frame: pd.DataFrame) -> str:
 def _band(table: Table, band: str, number: int) -> tuple[NDArray[np.float64], ...]:
     xp, sieve = table.release.xp, table.sieve
     cells, error_cells, basis = _band_cells(table.frame, band)
-    values = matrix(cells, xp.coefficients_per_band, sieve)
-    errors = matrix(error_cells, xp.coefficients_per_band, sieve, stored=np.float32)
+    values = matrix(cells, xp.coefficients[number], sieve)
+    errors = matrix(error_cells, xp.coefficients[number], sieve, stored=np.float32)
     present = np.asarray(np.isfinite(values).all(axis=1))
     sieve.reject(
         np.asarray((errors <= 0).any(axis=1)),
@@ -79,6 +79,8 @@ def _refuse_basis(
 ) -> None:
     given = numbers(basis)
     wrong = present & np.isfinite(given) & (given != expected)
+    unread = present & ~np.isfinite(given)
+    sieve.reject(unread, "the basis of the coefficients is not a number", str(basis.name))
     for value in np.unique(given[wrong]):
         reason = f"basis {value:g} is unknown, this release has {expected}"
         sieve.reject(wrong & (given == value), reason, str(basis.name))
@@ -87,10 +89,9 @@ def _refuse_basis(
 def _band_cells(frame: pd.DataFrame, band: str) -> tuple[pd.Series, pd.Series, pd.Series | None]:
     """Return array cells of coefficients and errors, and the basis ids where the file has them."""
     solution = f"{band}spec.solution"
-    if any(str(c).startswith(solution) for c in frame):
-        basis = frame.get(f"{band}spec.basisfunctionsetdefid")
-        return _column(frame, f"{solution}.parameters"), _avro_errors(frame, solution), basis
     basis = frame.get(f"{band}_basis_function_id")
+    if any(str(c).startswith(solution) for c in frame):
+        return _column(frame, f"{solution}.parameters"), _avro_errors(frame, solution), basis
     if f"{band}_coeff_0" in frame:
         return _wide(frame, f"{band}_coeff_"), _wide(frame, f"e_{band}_coeff_"), basis
     names = f"{band}_coefficients", f"{band}_coefficient_errors"

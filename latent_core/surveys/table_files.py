@@ -32,11 +32,15 @@ LARGEST_UNPACKED = 16 * 2**30  # bytes; a bulk file of the archive unpacks to ab
 
 @dataclass(frozen=True)
 class RawTable:
-    """One table of a file: its display name, rows, and the constants stated above the rows."""
+    """One table of a file: its display name, rows, and the constants stated above the rows.
+
+    `first_row` rows of the table stand before these, where it is read part by part.
+    """
 
     name: str
     frame: pd.DataFrame
     meta: Mapping[str, Any] = field(default_factory=dict)
+    first_row: int = 0
 
 
 def read_tables(path: Path, *, text_columns: Sequence[str] = ()) -> list[RawTable]:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from latent_core.catalog import SOURCE_ID, Catalog, source_ids
 from latent_core.errors import InputError
-from latent_core.release import load_release
+from latent_core.release import Release, load_release
+from latent_core.surveys.readings import refuse_other_release
 from latent_core.surveys.rows import numbers, scalar_columns
 from latent_core.surveys.table_files import read_tables
 
@@ -42,6 +43,7 @@ def read_latent_table(
     id_column: str | None = None,
     label: str | None = None,
     xy: Sequence[str] | None = None,
+    release: Release | None = None,
 ) -> LatentTable:
     """Read latents that somebody else computed, from any table file.
 
@@ -52,7 +54,9 @@ def read_latent_table(
     """
     file = Path(file)
     frame = _single_table(file, id_column)
-    ids_name = _id_column(frame, id_column, file)
+    release = release or load_release()
+    ids_name = _id_column(frame, id_column, file, release)
+    refuse_other_release(frame, file, release)
     ids = source_ids(frame[ids_name], file=file)
     if len(ids) < FEWEST_ROWS:
         raise InputError(f"the table has {len(ids)} rows, {FEWEST_ROWS} are needed", file=file)
@@ -80,10 +84,10 @@ def _single_table(file: Path, id_column: str | None) -> pd.DataFrame:
     return frame.set_axis([str(column) for column in frame], axis=1)
 
 
-def _id_column(frame: pd.DataFrame, given: str | None, file: Path) -> str:
+def _id_column(frame: pd.DataFrame, given: str | None, file: Path, release: Release) -> str:
     if given is not None:
         return _require(frame, given, file)
-    aliases = [alias.lower() for alias in load_release().source_id_aliases]
+    aliases = [alias.lower() for alias in release.source_id_aliases]
     found = sorted(
         (str(column) for column in frame if str(column).lower() in aliases),
         key=lambda column: aliases.index(column.lower()),

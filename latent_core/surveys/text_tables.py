@@ -6,14 +6,14 @@ Identifiers stay integers or text; they never pass through a float.
 from __future__ import annotations
 
 import csv
-import io
 import struct
 import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -88,14 +88,14 @@ def _without_mask(values: pd.Series) -> pd.Series:
     return values if plain is None or values.isna().any() else values.astype(plain)
 
 
-def refuse_foreign_text(content: bytes, name: str) -> None:
+def refuse_foreign_text(content: bytes, name: str, lines_before: int = 0) -> None:
     """Raise InputError with the line of the first byte that is not UTF-8."""
     if content.isascii():
         return
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = content.count(b"\n", 0, error.start) + 1 + lines_before
         raise InputError(
             f"line {line} is not UTF-8 text", file=name, remedy="save the table as UTF-8"
         ) from error
@@ -105,34 +105,67 @@ def read_ecsv(
     content: bytes, name: str, text_columns: tuple[str, ...]
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Read ECSV: its header by astropy, its rows by the fast CSV reader."""
-    from astropy.table.meta import get_header_from_yaml
-
-    header, place = [], 0
-    while content.startswith(b"#", place):
-        end = content.find(b"\n", place)
-        end = len(content) if end < 0 else end
-        header.append(content[place + 1 : end].decode("utf-8", "replace").rstrip("\r"))
-        place = end + 1
-    with reading("ECSV header", name):
-        lines = [line.removeprefix(" ") for line in header if not line.startswith(" %ECSV")]
-        described = get_header_from_yaml(lines)
-        meta = dict(described.get("meta") or {})
-        delimiter = str(described.get("delimiter", " "))
-    return read_csv(content[place:], name, text_columns, delimiter), meta
+    header, meta, rows = open_text(content, name)
+    return read_rows(rows, header, name, text_columns), meta
 
 
-def read_csv(
-    content: bytes, name: str, text_columns: tuple[str, ...], delimiter: str | None = None
-) -> pd.DataFrame:
+def read_csv(content: bytes, name: str, text_columns: tuple[str, ...]) -> pd.DataFrame:
     """Read CSV by the delimiter of its header; known id columns and `text_columns` stay text.
 
     Raises InputError with file, row or column for ragged rows and repeated or empty names.
     """
+    header, rows = _csv_header(content, name, None)
+    return read_rows(rows, header, name, text_columns)
+
+
+@dataclass(frozen=True)
+class Header:
+    """The delimiter and column names of a text table; `wanted` are the columns to convert."""
+
+    delimiter: str
+    columns: tuple[str, ...]
+    wanted: tuple[str, ...] = ()
+
+    def without(self, unused: Collection[str]) -> Header:
+        """Leave columns, named in lower case, unread."""
+        wanted = tuple(c for c in self.columns if c.strip().lower() not in unused)
+        return replace(self, wanted=wanted)
+
+
+def open_text(content: bytes, name: str) -> tuple[Header, dict[str, Any], bytes]:
+    """Read the head of CSV or ECSV text; returns header, constants of the ECSV, and the rows."""
+    from astropy.table.meta import get_header_from_yaml
+
+    if not content.lstrip().lower().startswith(b"# %ecsv"):
+        header, rows = _csv_header(content, name, None)
+        return header, {}, rows
+    lines, place = [], 0
+    while content.startswith(b"#", place):
+        end = content.find(b"\n", place)
+        end = len(content) if end < 0 else end
+        lines.append(content[place + 1 : end].decode("utf-8", "replace").rstrip("\r"))
+        place = end + 1
+    with reading("ECSV header", name):
+        lines = [line.removeprefix(" ") for line in lines if not line.startswith(" %ECSV")]
+        described = get_header_from_yaml(lines)
+        meta = dict(described.get("meta") or {})
+        delimiter = str(described.get("delimiter", " "))
+    header, rows = _csv_header(content[place:], name, delimiter)
+    return header, meta, rows
+
+
+def read_rows(
+    content: bytes,
+    header: Header,
+    name: str,
+    text_columns: tuple[str, ...],
+    first_row: int = 0,
+) -> pd.DataFrame:
+    """Read rows of text below a header; `first_row` rows of the file stand before them."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    content = content.lstrip(b"\r\n")
-    delimiter, columns = _csv_header(content, name, delimiter)
+    columns = list(header.columns)
     as_text = {alias.lower() for alias in load_release().source_id_aliases} | {*text_columns}
     ragged: list[tuple[int, int]] = []
 
@@ -140,19 +173,22 @@ def read_csv(
         ragged.append((row.number, row.actual_columns))
         return "error"
 
+    if not content.strip():
+        return pd.DataFrame({column: [] for column in columns})
     try:
         with reading("CSV file", name):
             table = arrow_csv.read_csv(
-                io.BytesIO(content),
-                arrow_csv.ReadOptions(
-                    use_threads=False, block_size=_BLOCK, skip_rows=1, column_names=columns
-                ),
+                pa.BufferReader(content),
+                arrow_csv.ReadOptions(use_threads=False, block_size=_BLOCK, column_names=columns),
                 arrow_csv.ParseOptions(
-                    delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse
+                    delimiter=header.delimiter,
+                    newlines_in_values=True,
+                    invalid_row_handler=refuse,
                 ),
                 arrow_csv.ConvertOptions(
                     null_values=_NULLS,
                     strings_can_be_null=True,
+                    include_columns=list(header.wanted),
                     column_types={
                         c: pa.string() for c in columns if c in as_text or c.lower() in as_text
                     },
@@ -166,13 +202,14 @@ def read_csv(
         raise InputError(
             f"the row has {cells} cells, the header {len(columns)}",
             file=name,
-            row=row - 1,  # the header is row 1 of the reader
+            row=first_row + row,
             remedy="the file may be cut; download it again",
         ) from error
 
 
-def _csv_header(content: bytes, name: str, delimiter: str | None) -> tuple[str, list[str]]:
-    first = content.split(b"\n", 1)[0].decode("utf-8", "replace").strip()
+def _csv_header(content: bytes, name: str, delimiter: str | None) -> tuple[Header, bytes]:
+    line, _, rows = content.lstrip(b"\r\n").partition(b"\n")
+    first = line.decode("utf-8", "replace").strip()
     delimiter = delimiter or max(_DELIMITERS, key=first.count)
     with reading("CSV header", name):
         columns = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter), [])]
@@ -181,4 +218,4 @@ def _csv_header(content: bytes, name: str, delimiter: str | None) -> tuple[str, 
         raise InputError("the column stands twice in the header", file=name, column=repeated[0])
     if not all(columns) or any("\ufffd" in column for column in columns):
         raise InputError("a column has no readable name; is this a table?", file=name)
-    return delimiter, columns
+    return Header(delimiter, tuple(columns)), rows

@@ -14,7 +14,10 @@ from astropy.table import Table
 
 from latent_core.bundle import Folder
 from latent_core.errors import InputError
+from latent_core.modalities.xp_operator import load_operator, require_release
 from latent_core.products import EpochPhotometry, XpCoefficients, XpSampled, load_product
+from latent_core.provenance import release_of
+from latent_core.release import find_release, load_release
 from latent_core.surveys.gaia_files import ingest
 from latent_core.surveys.tables import read_latent_table
 
@@ -134,6 +137,57 @@ def test_bases_of_another_cycle_are_refused(path, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [("regular_single_source.avro", [48, 44]), ("sources.avro", [51, 55])],
+)
+def test_bases_of_another_cycle_go_in_by_a_release_file(name, counts, tmp_path):
+    toml = tmp_path / "cycle4.toml"
+    text = load_release().text.replace('"gaia_dr3"', '"gaia_cycle4"')
+    text = text.replace("coefficients = [55, 55]", f"coefficients = {counts}")
+    toml.write_text(text.replace("basis_function_ids = [56, 57]", "basis_function_ids = [0, 0]"))
+    path = FORMATS / "gaiaxpy_avro_c04" / name
+    report = ingest([path], tmp_path / "c04.survey", release=find_release(toml))
+    folder = Folder.open(report.path, "survey")
+    product = load_product(folder, XpCoefficients)
+    records = {r["sourceId"]: r for r in fastavro.reader(io.BytesIO(path.read_bytes()))}
+    assert report.rows_in == len(records) == report.rows_kept + report.rows_rejected
+    assert product.values.shape == (report.rows_kept, sum(counts))
+    for item, source in enumerate(folder.catalog.source_id.tolist()):
+        parts = np.split(product.values[item], counts[:1])
+        for values, band in zip(parts, ("bp", "rp"), strict=True):
+            spectrum = records[source][f"{band}Spec"]
+            if spectrum is None:
+                assert np.isnan(values).all()
+            else:
+                assert values.tolist() == spectrum["solution"]["parameters"]
+    with pytest.raises(InputError, match="XP basis functions 0/0"):
+        require_release(release_of(folder), "xp")
+
+
+# GaiaXPy itself cannot read the columns of 18Sco-XP-spectra.csv: no standard deviation is in it
+CALIBRATED = [p for p in found(f"{XP}/*") if not p.name.startswith("18Sco")]
+
+
+@pytest.mark.parametrize("path", CALIBRATED, ids=name_of)
+def test_calibrated_fluxes_are_those_of_gaiaxpy(path, tmp_path, capsys):
+    gaiaxpy = pytest.importorskip("gaiaxpy", reason="GaiaXPy is not installed")
+    _, folder = survey_of([path], tmp_path)
+    product = load_product(folder, XpCoefficients)
+    theirs, _ = gaiaxpy.calibrate(str(path), save_file=False)
+    theirs = theirs.set_index("source_id").flux
+    assert sorted(theirs.index) == folder.catalog.source_id.tolist()
+    for item, row in enumerate(product.rows):
+        # of a star with one band GaiaXPy makes half a spectrum; ours is marked by has_bp, has_rp
+        ours = load_operator().calibrate @ product.values[item]
+        whole = np.isfinite(product.values[item]).all()
+        frame = folder.catalog.frame.iloc[row]
+        assert whole == (frame.has_bp and frame.has_rp)
+        flux = theirs[folder.catalog.source_id[row]]
+        if whole:
+            np.testing.assert_allclose(ours, flux, rtol=1e-9, atol=1e-9 * np.abs(flux).max())
+
+
 @pytest.mark.parametrize("path", found("gaiaxpy_xp_sampled/*"), ids=name_of)
 def test_xp_sampled_rows(path, tmp_path):
     _, folder = survey_of([path], tmp_path)
@@ -240,6 +294,26 @@ def test_parquet_of_coefficients(name, tmp_path):
     if "coefficients_are" in frame:
         assert product.origin.startswith("derived: ")
         assert "phot_g_mean_mag" in folder.catalog.frame
+
+
+def test_a_catalog_table_gives_its_columns_and_the_frequency(tmp_path):
+    path = DATA / "vari_eclipsing_binary_2106.parquet"
+    table = pd.read_parquet(path).sort_values("source_id").reset_index(drop=True)
+    ours = table[::100]
+    count = len(ours)
+    points = {"source_id": np.repeat(ours.source_id, 5), "band": "G", "mag_error": 0.01}
+    points |= {"time": np.tile(np.arange(1700.0, 1705.0), count), "mag": 15.0}
+    pd.DataFrame(points).to_parquet(tmp_path / "points.parquet")
+    report, folder = survey_of([path, tmp_path / "points.parquet"], tmp_path)
+    frame = folder.catalog.frame
+    assert report.rows_rejected == len(table) - count
+    np.testing.assert_array_equal(frame.frequency, ours.frequency)
+    np.testing.assert_array_equal(frame.global_ranking, ours.global_ranking)
+    assert set(frame.frequency_origin) == {"vari_eclipsing_binary"}
+    # the archive's names, but for identifiers of a processing run and columns without a value
+    named = {name for name in table if table[name].notna().any()} - {"solution_id"}
+    kept = {name for name in named if ours[name].notna().any()}
+    assert kept <= set(frame)
 
 
 def test_published_latents():

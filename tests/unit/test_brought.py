@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from latent_core.errors import InputError
+from latent_core.release import load_release
 from latent_core.surveys.apart import Bounds, CancelledError, bring_apart
 from latent_core.surveys.brought import bring, brought_ids
 
@@ -28,7 +29,7 @@ def xp_csv(path, ids, *, label="a star", broken=()):
 def test_a_table_of_ids_keeps_its_columns_and_refuses_a_bad_row_alone(tmp_path):
     file = tmp_path / "ids.csv"
     file.write_text("source_id,note\n12,<b>x</b>\n13a,y\n,z\nGaia DR3 14,w\n", encoding="utf-8")
-    found = bring([file], tmp_path, release="gaia_dr3")
+    found = bring([file], tmp_path, release=load_release())
     assert found.survey is None
     assert found.told["source_id"].tolist() == [12, 14]
     assert found.told["note"].tolist() == ["<b>x</b>", "w"]

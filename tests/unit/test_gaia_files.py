@@ -325,3 +325,41 @@ def test_few_points_have_no_frequency(size):
     found = find_frequency(np.arange(size), np.arange(size), np.ones(size))
     assert np.isnan(found.frequency)
     assert np.isnan(find_frequency(np.arange(9), np.ones(9), np.ones(9)).power)
+
+
+def test_a_frequency_says_from_which_table_it_came(tmp_path):
+    xp = points(tmp_path / "p.parquet", IDS)
+    rr_lyrae = parquet(
+        tmp_path / "rr.parquet",
+        source_id=IDS[:2],
+        pf=[0.5, np.nan],
+        p1_o=[np.nan, 0.25],
+        peak_to_peak_g=0.3,
+        best_classification=["RRab", "RRc"],
+    )
+    binary = parquet(
+        tmp_path / "ecl.parquet",
+        source_id=IDS[1:3],
+        frequency=[7.5, 3.0],
+        global_ranking=0.9,
+        reference_time=1700.0,
+    )
+    oscillator = parquet(
+        tmp_path / "ms.parquet", source_id=IDS[3:], frequency1=[9.5], fap_g_freq1=1e-9
+    )
+    report, folder = run([binary, oscillator, rr_lyrae, xp], tmp_path, periods=False)
+    frame = folder.catalog.frame
+    assert report.rows_rejected == 0
+    assert frame.frequency.tolist() == [2.0, 4.0, 3.0, 9.5]
+    assert frame.frequency_origin.tolist() == [
+        "vari_rrlyrae: 1 / pf",
+        "vari_rrlyrae: 1 / p1_o",
+        "vari_eclipsing_binary",
+        "vari_ms_oscillator: frequency1",
+    ]
+    assert frame.pf.tolist()[0] == 0.5
+    assert frame.frequency1[3] == 9.5
+    few = parquet(tmp_path / "vari_cepheid-result.parquet", source_id=IDS[:1], p1_o=[0.8])
+    _, folder = run([few, xp], tmp_path, periods=False, overwrite=True)
+    assert folder.catalog.frame.frequency_origin[0] == "vari_cepheid: 1 / p1_o"
+    assert frame.best_classification.tolist()[:2] == ["RRab", "RRc"]
