@@ -91,7 +91,7 @@ def test_pasted_ids_light_up_and_are_selected_only_when_asked(page):
     press(page, "Select known")
     until(page, lambda: state.selection.sum() == 40)
     assert set(np.flatnonzero(state.selection)) == set(range(100, 140))
-    press(page, "Clear")
+    press(page, "Clear mine")
     until(page, lambda: state.mine is None)
     assert page.evaluate(f"{lit}.data.x.length") == 0
 
