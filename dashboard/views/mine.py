@@ -95,13 +95,11 @@ class MineView(LazyView):
 
     def _make_results(self) -> None:
         self.total, self.refused = html_pane(margin=(6, 8, 0, 8)), html_pane()
-        self.select = button(
-            "Select known", description="make the known ones the selection",
-            on_click=lambda _: self._select(),
-        )  # fmt: skip
+        # no tooltip: it would lie over the buttons beside it
+        self.select = button("Select known", on_click=lambda _: self._select())
         self.csv = download("CSV", self._written(own_csv))
         self.votable = download("VOTable", self._written(own_votable))
-        self.clear = button("Clear", on_click=lambda _: self._clear())
+        self.clear = button("Clear mine", on_click=lambda _: self._clear())
         self.refused_file = download("Refused rows", self._refused_rows)
         self.list = member_table(height=240, sortable=False)
         self.list.on_click(self._clicked)

@@ -85,15 +85,15 @@ def test_pasted_ids_light_up_and_are_selected_only_when_asked(page):
     reads(page, "41 of mine: 40 in the catalog, 1 not in this bundle")
     reads(page, "'O' is not a digit")
     lit = "[...window.Bokeh.documents[0]._all_models.values()].find(m => m.name === 'mine lit')"
-    assert page.evaluate(f"{lit}.data.x.length") == 40
+    until(page, lambda: page.evaluate(f"{lit}.data.x.length") == 40)
     assert "40 of mine" in page.get_by_role("status").first.inner_text()
     assert page.locator(".pill").inner_text() == "4,000 shown / 4,000 total"
     press(page, "Select known")
     until(page, lambda: state.selection.sum() == 40)
     assert set(np.flatnonzero(state.selection)) == set(range(100, 140))
-    press(page, "Clear")
+    press(page, "Clear mine")
     until(page, lambda: state.mine is None)
-    assert page.evaluate(f"{lit}.data.x.length") == 0
+    until(page, lambda: page.evaluate(f"{lit}.data.x.length") == 0)
 
 
 def test_dropped_spectra_are_placed_carded_and_flagged(own, spectra):
