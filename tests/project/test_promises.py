@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 CODE = ("latent_core", "dashboard")
-CONDA_NAMES = {"torch": "pytorch"}
+CONDA_NAMES = {"isal": "python-isal", "torch": "pytorch"}
 LONGEST_FILE = 420
 
 
