@@ -17,7 +17,6 @@ from latent_core.bundle import Folder, Manifest, new_folder
 from latent_core.catalog import Catalog
 from latent_core.errors import InputError, LatentError
 from latent_core.labels import Choice, join_labels
-from latent_core.labels.recipes import load_recipe, recipe_names
 
 IDS = FIRST_ID + 7 * np.arange(SOURCES, dtype=np.int64)
 BAD = -9999.0
@@ -261,22 +260,6 @@ def test_hattori_is_taken_when_named(survey, tmp_path):
             write_csv(tmp_path / "i.csv", source_id=IDS[:2], x=[1, 2]),
             Choice(catalog="hattori"),
         )
-
-
-@pytest.mark.parametrize("name", recipe_names())
-def test_recipes_are_whole(name):
-    recipe = load_recipe(name)
-    assert recipe.name == name
-    assert recipe.title
-    assert recipe.citation
-    assert recipe.id
-    made = {c.name for c in recipe.columns}
-    assert len(made) == len(recipe.columns)
-    for mean in recipe.means:
-        assert set(mean.of) <= made
-    for cut in recipe.cuts:
-        assert set(cut.values_of) <= made
-        assert cut.name or cut.test != "lacks"
 
 
 def test_a_table_of_one_s_own(survey, tmp_path):
