@@ -90,6 +90,10 @@ TOOLBAR = """
 @media (max-width: 1199px) {
   :host(.solid) .bk-btn.bk-btn-default { padding: 6px 6px; font-size: 12px; }
 }
+/* both columns stand and leave 500 pixels to the map */
+@media (min-width: 1200px) and (max-width: 1399px) {
+  :host(.solid) .bk-btn.bk-btn-default { padding: 6px 4px; font-size: 11.5px; }
+}
 """
 # a word beside the tools; where the map is narrow, the tools need its place
 LINK = (

@@ -90,7 +90,9 @@ class ToolbarView(pn.viewable.Viewer):
             "a polygon ends with Enter or a long press; "
             "keys: v pan, l lasso, b box, g polygon, f fit, Esc clears, [ ] columns"
         )
-        self._help = pn.widgets.TooltipIcon(value=hint, margin=(10, 6))
+        self._help = pn.widgets.TooltipIcon(
+            value=hint, margin=(10, 6), stylesheets=[design.only_from(1300)]
+        )
         self.report = pn.pane.HTML(margin=(12, 6), stylesheets=[design.LINK])
         state.param.watch(self._show_report, "bundle_name")
         self._show_report()

@@ -27,6 +27,16 @@ def test_nothing_scrolls_and_the_map_keeps_its_room(page, width, least):
         assert box["x"] + box["width"] <= width
 
 
+@pytest.mark.parametrize("width", [1440, 1366, 1280, 1200, 1024])
+def test_every_tool_is_within_reach(page, width):
+    resize(page, width)
+    right = page.locator(".bk-Figure").first.bounding_box()
+    for name in ("Pan", "Intersect", "Fit", "\N{SQUARE WITH RIGHT HALF BLACK}"):
+        box = page.get_by_role("button", name=name).first.bounding_box()
+        assert box["x"] + box["width"] <= right["x"] + right["width"] + 1, name
+        assert box["y"] + box["height"] <= right["y"] + 1, name
+
+
 def test_keys_fold_the_columns_away_and_back(page):
     before = map_width(page)
     for key, column in (("[", 280), ("]", 420)):
