@@ -75,8 +75,8 @@ def test_both_sides_give_as_many_of_each_class(samples: tuple[Sample, ...]) -> N
 def test_both_directions_are_in_the_section(
     samples: tuple[Sample, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chosen, "MOST_OF_A_CLASS", 90)
-    monkeypatch.setattr(chosen, "FEWEST_OF_A_CLASS", 90)
+    monkeypatch.setattr(chosen, "MOST_OF_A_CLASS", 60)
+    monkeypatch.setattr(chosen, "FEWEST_OF_A_CLASS", 60)
     monkeypatch.setattr(chosen, "FEWEST_PAIRS", 200)
     config = tmp_path / "small.toml"
     config.write_text(SETTINGS)
