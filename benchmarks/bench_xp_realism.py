@@ -23,11 +23,12 @@ import numpy as np
 import pandas as pd
 from measuring import Figure, report
 
+from latent_core.comparison.pairs import pairs_of
+from latent_core.comparison.telling_apart import auc, paired_auc
 from latent_core.modalities.xp_operator import load_operator
 from latent_core.surveys.simulated.classes import KINDS
 from latent_core.surveys.simulated.population import Stars, draw_stars
 from latent_core.surveys.simulated.spectra import Light, colours, observe, shine, twins, warmed
-from latent_core.surveys.simulated.telling import matched_pairs, telling_auc, telling_columns
 from latent_core.surveys.simulated.xp_noise import band_magnitudes, draw_errors
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -135,17 +136,19 @@ def compare(
 ) -> list[Figure]:
     """AUC of matched pairs, in each set of columns."""
     size = len(reach)
-    left, right = matched_pairs(real.place[:, :size], ours.place[:, :size], reach)
+    pairs = pairs_of(real.place[:, :size] / reach, ours.place[:, :size] / reach)
     out = []
     for kind in what:
-        pair = real.take(left).columns(kind), ours.take(right).columns(kind)
-        auc = telling_auc(*pair)
-        alone = telling_columns(*pair)
+        a, b = real.take(pairs.first).columns(kind), ours.take(pairs.other).columns(kind)
+        found = paired_auc(a, b)
+        if found is None:
+            print(f"{name}, {kind}: {len(pairs)} pairs are too few", flush=True)
+            continue
+        each = np.array([auc(x, y) for x, y in zip(a.T, b.T, strict=True)])
+        alone = np.maximum(each, 1.0 - each)
         worst = ", ".join(f"{i}: {alone[i]:.2f}" for i in np.argsort(-alone)[:6])
-        print(
-            f"{name}, {kind}: {len(left)} pairs, AUC {auc:.3f}; columns alone {worst}", flush=True
-        )
-        out.append(Figure(f"{name}, {kind}", auc, "", limit=AIM))
+        print(f"{name}, {kind}: {len(pairs)} pairs, {found}; columns alone {worst}", flush=True)
+        out.append(Figure(f"{name}, {kind}", found.value, "", limit=AIM))
     return out
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from latent_core.surveys.simulated.spectra import colours
-from latent_core.surveys.simulated.telling import matched_pairs, telling_auc, telling_columns
 from latent_core.surveys.simulated.templates import photosphere, scattered, star_figures
 from latent_core.surveys.simulated.xp_noise import (
     band_magnitudes,
@@ -86,23 +85,3 @@ def test_dust_dims_blue_light_more() -> None:
     wavelength = np.linspace(336, 1020, len(curve))
     assert (np.diff(np.interp(np.arange(430, 1000, 60), wavelength, curve)) < 0).all()
     assert np.isfinite(band_magnitudes(sun_like(3) * np.exp(-curve))).all()
-
-
-def test_pairs_are_near_and_used_once() -> None:
-    rng = np.random.default_rng(5)
-    real, ours = rng.normal(size=(300, 2)), rng.normal(size=(900, 2))
-    left, right = matched_pairs(real, ours, (0.2, 0.1))
-    assert len(left) > 150
-    assert len(set(left)) == len(left) == len(set(right))
-    assert (np.abs(real[left] - ours[right]) <= [0.2, 0.1]).all()
-
-
-def test_a_classifier_tells_different_tables_and_not_equal_ones() -> None:
-    rng = np.random.default_rng(6)
-    first, second = rng.normal(size=(2, 600, 5))
-    assert abs(telling_auc(first, second) - 0.5) < 0.08
-    moved = second + np.array([2.0, 0, 0, 0, 0])
-    assert telling_auc(first, moved) > 0.85
-    alone = telling_columns(first, moved)
-    assert alone[0] > 0.85
-    assert alone[1:].max() < 0.6

@@ -15,7 +15,6 @@ one does, and every table, product and manifest that it writes says `simulated`.
 - `anomalies`: a few rows made wrong in a known way, listed in the truth table.
 - `block`, `making`: 1,000 rows from (seed, block), on several cores.
 - `survey`, `writing`: blocks streamed into a folder, with checkpoints; or any rows alone.
-- `telling`: can a classifier tell simulated rows from real ones?
 - `summary`, `physics`: the figures measured on real stars, and formulas.
 
 Real: marginals per class, Fourier and eclipse shapes, dates of transits, spectra of stars with
