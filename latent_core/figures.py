@@ -24,7 +24,8 @@ from latent_core.evaluation import (
 )
 from latent_core.modalities import Constants, Observations
 from latent_core.products import XpSampled, load_product
-from latent_core.stages import is_fresh, made_from, scaled_latents
+from latent_core.space_stages import scaled_latents
+from latent_core.stages import is_fresh, made_from
 from latent_core.training import SPLIT_NAMES, TEST, split_of
 
 LARGEST_EVALUATED = 40_000

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from latent_core import stages
+from latent_core import space_stages, stages
 from latent_core.bundle import (
     CATALOG,
     Folder,
@@ -256,8 +256,8 @@ def run(folder: Folder, settings: BuildSettings, report: Report = silent) -> Non
     stages.flag_sources(folder, settings.models)
     for name in settings.spaces:
         report(f"index {name}", 0, 0, "")
-        stages.join_space(folder, settings, name)
-        stages.make_map(folder, settings.map, name, report=report)
+        space_stages.join_space(folder, settings, name)
+        space_stages.make_map(folder, settings.map, name, report=report)
         report(f"evaluate {name}", 0, 0, "")
         evaluate_space(folder, settings.split, name)
     forget_stale_report(folder)
@@ -276,8 +276,11 @@ def run_stage(bundle: Path, stage: str, report: Report = silent) -> tuple[str, .
     makers: dict[str, tuple[Iterable[str], Callable[..., object]]] = {
         "train": (known.models, partial(stages.train_model, folder, known, report=report)),
         "encode": (known.models, partial(stages.encode_sources, folder, known)),
-        "index": (known.spaces, partial(stages.join_space, folder, known)),
-        "project": (known.spaces, partial(stages.make_map, folder, known.map, report=report)),
+        "index": (known.spaces, partial(space_stages.join_space, folder, known)),
+        "project": (
+            known.spaces,
+            partial(space_stages.make_map, folder, known.map, report=report),
+        ),
         "evaluate": (known.spaces, partial(evaluate_space, folder, known.split)),
     }
     names, make = makers[stage]
@@ -343,7 +346,7 @@ def import_table(
     with new_folder(out, manifest, overwrite=overwrite) as writer:
         save_release(writer, release)
         writer.save_catalog(table.catalog)
-        stages.save_space(
+        space_stages.save_space(
             writer,
             IMPORTED,
             {"latents": table.latents},
@@ -353,11 +356,11 @@ def import_table(
         )
         if table.xy is not None and xy is not None:
             given = {"method": "imported", "columns": list(xy)}
-            stages.save_map(writer, IMPORTED, "imported", table.xy, given)
+            space_stages.save_map(writer, IMPORTED, "imported", table.xy, given)
         else:
             report("map imported", 0, 0, "umap")
-            settings, coordinates = stages.map_of(table.latents, MapSettings())
-            stages.save_map(writer, IMPORTED, "umap", coordinates, settings)
+            settings, coordinates = space_stages.map_of(table.latents, MapSettings())
+            space_stages.save_map(writer, IMPORTED, "umap", coordinates, settings)
     folder = Folder.open(out, "bundle")
     report("evaluate imported", 0, 0, "")
     evaluate_space(folder, SplitSettings(), IMPORTED)

@@ -23,7 +23,8 @@ from latent_core.modalities import Constants
 from latent_core.pipeline import build
 from latent_core.products import XpCoefficients
 from latent_core.projection import project, save_projector
-from latent_core.stages import Report, save_map, save_space, silent
+from latent_core.space_stages import save_map, save_space
+from latent_core.stages import Report, silent
 from latent_core.surveys.tables import LatentTable, read_latent_table
 from latent_core.version import __version__
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from latent_core import stages
+from latent_core import space_stages
 from latent_core.bundle import Manifest, new_folder
 from latent_core.catalog import Catalog
 from latent_core.encoding import Weights, save_observations, save_weights
@@ -69,10 +69,10 @@ def write_report_bundle(out: Path, *, models: bool = True, name: str = "small") 
             save_weights(writer, "models/xp_coefficients", Weights(network, constants, about))
             writer.save_array("models/xp_coefficients/latents.npy", z)
             save_observations(writer, "xp_coefficients", observations_of(network, z, rng))
-        stages.save_space(
+        space_stages.save_space(
             writer, "main", {"a": z[:, :2], "b": z[:, 2:]},
             {"a": np.ones((SOURCES, 2), np.float32), "b": np.ones((SOURCES, 2), np.float32)},
             title="main", models={"a": "xp_coefficients"} if models else {},
         )  # fmt: skip
-        stages.save_map(writer, "main", "plain", z[:, :2].copy(), {"method": "two latents"})
+        space_stages.save_map(writer, "main", "plain", z[:, :2].copy(), {"method": "two latents"})
     return out

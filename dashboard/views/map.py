@@ -23,14 +23,15 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from dashboard import design, limits, theme
-from dashboard.colouring import Classes, Numbers, drawn_codes, drawn_values
+from dashboard.colouring import Classes
 from dashboard.labels import labels_in_view
+from dashboard.layering import layers_of
 from dashboard.limits import Extent, LimitError
 from dashboard.marks import Marks
 from dashboard.mine import MINE_TAB
 from dashboard.overlay import Overlay, mine_text
 from dashboard.pointer import Pointer, hover_text
-from dashboard.raster import Layers, Picture, View, class_layers, draw, number_layers
+from dashboard.raster import Layers, Picture, View, draw
 from dashboard.selecting import select_box, select_polygon
 from dashboard.state import MOST_HITS, Combine, ExplorerState
 
@@ -390,19 +391,3 @@ class MapView(pn.viewable.Viewer):
         if self._layers is None:
             self._layers = layers_of(self.state)
         return self._layers
-
-
-def layers_of(state: ExplorerState) -> Layers:
-    """Sort the points of the state's map into coloured layers."""
-    place = (state.bundle, state.space_name, state.projection_name, state.colour_by)
-    selected = state.selection if state.selection.any() else None
-    found = state.colouring
-    if isinstance(found, Classes):
-        return class_layers(state.drawing, found, drawn_codes(*place), state.shown, selected)
-    return _number_layers(state, found, drawn_values(*place), selected)
-
-
-def _number_layers(state: ExplorerState, numbers: Numbers, values: Any, selected: Any) -> Layers:
-    if state.ramp is None:
-        raise TypeError(f"{numbers.column.name} has no colour scale")
-    return number_layers(state.drawing, values, state.shown, selected, state.ramp, state.table)

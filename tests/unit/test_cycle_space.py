@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from latent_core import Bundle, pipeline, stages
+from latent_core import Bundle, pipeline, space_stages, stages
 from latent_core.bundle import Folder
 from latent_core.config import read_settings
 from latent_core.figures import evaluate_space
@@ -41,7 +41,7 @@ def bundle(tmp_path_factory) -> Bundle:
         stages.prepare(growing, settings, name)
         stages.train_model(growing, settings, name)
         stages.encode_sources(growing, settings, name)
-    stages.join_space(growing, settings, "both")
+    space_stages.join_space(growing, settings, "both")
     evaluate_space(growing, settings.split, "both")
     return Bundle.open(built)
 

@@ -12,7 +12,7 @@ from latent_core.catalog import Catalog
 from latent_core.config import MapSettings
 from latent_core.crossmodal import predict_block, prediction_skill
 from latent_core.errors import InputError
-from latent_core.stages import map_of, save_map, save_space
+from latent_core.space_stages import map_of, save_map, save_space
 
 ROWS, LACKING, NOTHING = 800, slice(0, 20), slice(20, 23)
 

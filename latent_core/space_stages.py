@@ -1,0 +1,172 @@
+"""The stages of a space: its blocks side by side with their index, and its map.
+
+Like `stages`, which makes what they join: a stage is whole or missing, and fresh ones are skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_core.bundle import Folder, StageWriter, write_stage
+from latent_core.config import BuildSettings, MapSettings
+from latent_core.encoding import of_all_rows
+from latent_core.errors import LatentError
+from latent_core.modalities import load_modality
+from latent_core.projection import place, sort_for_drawing, umap_coordinates
+from latent_core.similarity import Scaling, make_index, write_index
+from latent_core.stages import Report, is_fresh, made_from, silent
+
+
+def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: bool = False) -> bool:
+    """Set blocks side by side and index them (stage `index/<name>`); False where it is fresh."""
+    space = settings.spaces[name]
+    parts = tuple(f"encode/{modality}" for modality in space.blocks.values())
+    rank = list(settings.spaces).index(name)
+    record = made_from(folder, parts, [asdict(space), rank])
+    if not force and is_fresh(folder, f"index/{name}", record):
+        return False
+    latents: dict[str, NDArray[np.float32]] = {}
+    sigmas: dict[str, NDArray[np.float32]] = {}
+    noise: dict[str, NDArray[np.float32]] = {}
+    for block, modality in space.blocks.items():
+        latents[block] = of_all_rows(folder, modality, "latents")
+        sigmas[block] = of_all_rows(folder, modality, "sigmas")
+        noise[block] = of_all_rows(folder, modality, "noise_sigmas")
+    with write_stage(folder, f"index/{name}", record) as writer:
+        save_space(
+            writer,
+            name,
+            latents,
+            sigmas,
+            title=space.title,
+            models=space.blocks,
+            rank=rank,
+            latent_names=_latent_names(settings, space.blocks, latents),
+        )
+        joined = np.hstack(list(noise.values()))
+        if np.isfinite(joined).any():
+            writer.save_array(f"spaces/{name}/noise_sigmas.npy", joined)
+    return True
+
+
+def _latent_names(
+    settings: BuildSettings,
+    blocks: Mapping[str, str],
+    latents: Mapping[str, NDArray[np.float32]],
+) -> tuple[str, ...]:
+    """Name latents after their block, or as the modality does where they are its own numbers."""
+    names: list[str] = []
+    for block, model in blocks.items():
+        own = load_modality(settings.models[model].modality).latent_names
+        names += own or (f"{block}_{i}" for i in range(latents[block].shape[1]))
+    return tuple(names)
+
+
+def save_space(
+    writer: StageWriter,
+    name: str,
+    latents: Mapping[str, NDArray[np.float32]],
+    sigmas: Mapping[str, NDArray[np.float32]] | None = None,
+    *,
+    title: str,
+    models: Mapping[str, str],
+    rank: int = 0,
+    latent_names: tuple[str, ...] = (),
+) -> None:
+    """Write a space of blocks (N, k) each: latents, sigmas, scaling and similarity index."""
+    joined = np.hstack(list(latents.values()))
+    present = np.isfinite(joined).all(axis=1)
+    if present.sum() < 2:
+        raise LatentError(f"space {name!r}: fewer than two sources have all its blocks")
+    scaling = Scaling.fit(joined[present])
+    ends = np.cumsum([0, *(block.shape[1] for block in latents.values())]).tolist()
+    names = [f"{b}_{i}" for b, values in latents.items() for i in range(values.shape[1])]
+    writer.save_array(f"spaces/{name}/latents.npy", joined)
+    if sigmas:
+        writer.save_array(f"spaces/{name}/sigmas.npy", np.hstack(list(sigmas.values())))
+    writer.save_json(
+        f"spaces/{name}/space.json",
+        {
+            "rank": rank,
+            "title": title,
+            "blocks": dict(zip(latents, pairwise(ends), strict=True)),
+            "models": dict(models),
+            "latent_names": list(latent_names) or names,
+            "scaling": {"mean": scaling.mean.tolist(), "spread": scaling.spread.tolist()},
+        },
+    )
+    index = f"spaces/{name}/similarity.faiss"
+    write_index(make_index(scaling.apply(joined[present])), writer.path(index))
+    writer.add(index)
+
+
+def scaled_latents(folder: Folder, name: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the catalog rows that a space holds, and their z-scored latents."""
+    latents = folder.array(f"spaces/{name}/latents.npy")
+    scaling = folder.json(f"spaces/{name}/space.json")["scaling"]
+    rows = np.flatnonzero(np.isfinite(latents).all(axis=1))
+    fitted = Scaling(np.asarray(scaling["mean"]), np.asarray(scaling["spread"]))
+    return rows, fitted.apply(latents[rows]).astype(np.float32)
+
+
+def make_map(
+    folder: Folder,
+    settings: MapSettings,
+    name: str,
+    *,
+    force: bool = False,
+    report: Report = silent,
+) -> bool:
+    """Project a space by UMAP (stage `map/<name>`); False where it is fresh."""
+    record = made_from(folder, (f"index/{name}",), asdict(settings))
+    if not force and is_fresh(folder, f"map/{name}", record):
+        return False
+    report(f"map {name}", 0, 0, "umap")
+    about, coordinates = map_of(folder.array(f"spaces/{name}/latents.npy"), settings)
+    with write_stage(folder, f"map/{name}", record) as writer:
+        save_map(writer, name, "umap", coordinates, about)
+    return True
+
+
+def map_of(
+    latents: NDArray[np.float32], settings: MapSettings
+) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    """Return what was done and the UMAP of the z-scored latents, (N, 2).
+
+    A source that lacks a block is placed by the blocks it has, at the median of its three nearest
+    neighbors' places, after the map is made; one without any stays NaN.
+    """
+    present = np.isfinite(latents).all(axis=1)
+    scaling = Scaling.fit(latents[present])
+    z = scaling.apply(latents[present])
+    coordinates = np.full((len(latents), 2), np.nan, np.float32)
+    coordinates[present] = umap_coordinates(z, settings)
+    if not present.all():
+        lacking = scaling.apply(latents[~present])
+        coordinates[~present] = place(z, coordinates[present], lacking)
+    return {"method": "umap", **asdict(settings)}, coordinates
+
+
+def save_map(
+    writer: StageWriter,
+    space: str,
+    projection: str,
+    coordinates: NDArray[np.float32],
+    settings: Mapping[str, Any],
+) -> None:
+    """Write a map in catalog order (N, 2) and its copy sorted for drawing."""
+    base = f"spaces/{space}/projections/{projection}"
+    drawing = sort_for_drawing(coordinates)
+    writer.save_array(f"{base}/coordinates.npy", coordinates)
+    for part in ("order", "x", "y", "offsets"):
+        writer.save_array(f"{base}/{part}.npy", getattr(drawing, part))
+    writer.save_json(
+        f"{base}/projection.json",
+        {"extent": list(drawing.extent), "settings": dict(settings)},
+    )
