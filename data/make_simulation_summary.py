@@ -17,23 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
-from sklearn.mixture import GaussianMixture
+from variability_populations import mixture
 
 HERE = Path(__file__).parent
-FEWEST = 20
-
-
-def mixture(columns: np.ndarray, components: int) -> dict[str, Any]:
-    """Describe columns (N, K) by a Gaussian mixture of at least 20 stars a component."""
-    fit = GaussianMixture(components, random_state=1, reg_covar=1e-5).fit(columns)
-    if (np.bincount(fit.predict(columns), minlength=components) < FEWEST).any():
-        return mixture(columns, components - 1)
-    return {
-        "n": len(columns),
-        "weights": fit.weights_.round(5).tolist(),
-        "means": fit.means_.round(5).tolist(),
-        "covariances": fit.covariances_.round(7).tolist(),
-    }
 
 
 def metallicities(stars: pd.DataFrame) -> dict[str, Any]:

@@ -12,7 +12,8 @@ The map of the package, from the ground up:
   other; `pipeline` runs what is missing or stale, in order.
 - `report/`: the report on a bundle and its model cards, made on request (`gaia-latent evaluate`).
 - `labels/`: label tables joined by source_id (`gaia-latent labels`); a bundle's models stay.
-- `latent_space`: an opened bundle: latents, maps, neighbors, decoding. What a view needs.
+- `opened`, `latent_space`: an opened bundle and its spaces: latents, maps, neighbors, decoding.
+  What a view needs.
 - `cli`: the command `gaia-latent`.
 """
 
@@ -23,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 from latent_core.version import __version__
 
 if TYPE_CHECKING:
-    from latent_core.latent_space import Bundle, LatentSpace
+    from latent_core.latent_space import LatentSpace
+    from latent_core.opened import Bundle
 
 __all__ = ["Bundle", "LatentSpace", "__version__"]
 
@@ -31,7 +33,7 @@ __all__ = ["Bundle", "LatentSpace", "__version__"]
 def __getattr__(name: str) -> Any:
     """Import the two public classes on first use, so that `gaia-latent --help` stays instant."""
     if name in __all__:
-        from latent_core import latent_space
+        from latent_core import latent_space, opened
 
-        return getattr(latent_space, name)
+        return getattr(opened if name == "Bundle" else latent_space, name)
     raise AttributeError(f"module 'latent_core' has no attribute {name!r}")

@@ -37,9 +37,9 @@ from latent_core.config import (
 from latent_core.encoding import Weights, save_weights
 from latent_core.errors import FolderError, LatentError
 from latent_core.figures import evaluate_space
-from latent_core.latent_space import space_names
 from latent_core.modalities import load_modality
 from latent_core.modalities.xp_operator import DERIVED, coefficients_from_sampled, require_release
+from latent_core.opened import space_names
 from latent_core.predictions import KIND, predict_sources
 from latent_core.products import (
     PRODUCTS,

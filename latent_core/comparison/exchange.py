@@ -28,9 +28,9 @@ from latent_core.config import (
 from latent_core.encoding import encode
 from latent_core.errors import InputError
 from latent_core.evaluation import NEIGHBORS, fold_neighbors, label_agreement, value_agreement
-from latent_core.latent_space import Bundle
 from latent_core.modalities import Constants, Modality, load_modality
 from latent_core.models import make_model
+from latent_core.opened import Bundle
 from latent_core.similarity import Scaling, nearest_neighbors
 from latent_core.training import TEST, TRAIN, split_of, train
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from latent_core.bundle import Folder
 from latent_core.catalog import Catalog
 from latent_core.config import SplitSettings
-from latent_core.latent_space import space_names
+from latent_core.opened import space_names
 from latent_core.training import SPLIT_NAMES, split_of
 
 SEED = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from latent_core.crossmodal import NEIGHBORS, prediction_skill
-from latent_core.latent_space import Bundle
+from latent_core.opened import Bundle
 from latent_core.report.content import Context, Section, Table
 
 ASKED = 500

@@ -84,6 +84,17 @@ def test_pins_satisfy_the_project(root: Path) -> None:
         assert requirement.specifier.contains(version), (declared, version)
 
 
+def test_every_package_is_installed(root: Path) -> None:
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    named = set(project["tool"]["setuptools"]["packages"]) - {"gaia_latent_data"}
+    here = {
+        ".".join(file.parent.relative_to(root).parts)
+        for code in CODE
+        for file in tracked(root, f"{code}/**/__init__.py", f"{code}/__init__.py")
+    }
+    assert named == here
+
+
 def test_core_does_not_import_the_screen() -> None:
     code = (
         "import sys, latent_core.cli, latent_core.pipeline, latent_core.latent_space;"
