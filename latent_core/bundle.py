@@ -23,7 +23,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.catalog import Catalog, joined, read_catalog, write_catalog
+from latent_core.catalog import SOURCE_ID, Catalog, joined, write_catalog
+from latent_core.columns import base_of, open_catalog, write_columns
 from latent_core.errors import FolderError, StorageError
 
 FORMAT_VERSION = 1
@@ -197,7 +198,7 @@ class Folder:
     @cached_property
     def own_catalog(self) -> Catalog:
         """The catalog that the folder was made with, one row a source: what models rest on."""
-        return read_catalog(self.file(CATALOG))
+        return open_catalog(self, CATALOG)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -207,13 +208,21 @@ class Folder:
         """
         own, tables = self.own_catalog, []
         for stage in self.label_stages():
-            table = read_catalog(self.file(f"{stage}.parquet"))
-            if not np.array_equal(table.source_id, own.source_id):
+            table = open_catalog(self, f"{stage}.parquet")
+            if not self.same_sources(f"{stage}.parquet", table):
                 raise FolderError(
                     f"{self.path}: {stage} belongs to other sources; join the table again"
                 )
             tables.append(table)
         return joined(own, tables) if tables else own
+
+    def same_sources(self, name: str, table: Catalog) -> bool:
+        """Tell whether a table of the folder has the catalog's sources, row by row."""
+        ids = [f"{base_of(n)}{SOURCE_ID}.npy" for n in (CATALOG, name)]
+        known = [self.manifest.files[n].sha256 for n in ids if n in self.manifest.files]
+        if len(known) == len(ids):  # the same bytes: nothing need be read
+            return known[0] == known[1]
+        return bool(np.array_equal(table.source_id, self.own_catalog.source_id))
 
     def label_stages(self) -> tuple[str, ...]:
         """Stages of labels that were joined, in the order in which they were."""
@@ -229,11 +238,12 @@ class Folder:
 class StageWriter:
     """Collects the files of one stage in a private folder.
 
-    `made_from` are stages of a new folder that are known only when its files are written.
+    `made_from` are stages of a new folder that are known only when its files are written. A
+    bundle's catalogs are `mapped` column by column, a survey's are read as a whole by a build.
     """
 
-    def __init__(self, root: Path, stage: str) -> None:
-        self.root, self.stage = root, stage
+    def __init__(self, root: Path, stage: str, *, mapped: bool = True) -> None:
+        self.root, self.stage, self.mapped = root, stage, mapped
         self.records: dict[str, FileRecord] = {}
         self.made_from: dict[str, Mapping[str, Any]] = {}
 
@@ -259,9 +269,15 @@ class StageWriter:
         self.add(name)
 
     def save_catalog(self, catalog: Catalog, name: str = CATALOG) -> None:
-        """Write a catalog."""
+        """Write a catalog, and its columns as memory maps where it is a bundle's."""
         write_catalog(self.path(name), catalog)
+        self.add_catalog(name)
+
+    def add_catalog(self, name: str = CATALOG) -> None:
+        """Record a catalog that was written at `path(name)`, as `save_catalog` does."""
         self.add(name)
+        if self.mapped:
+            write_columns(self, name)
 
     def add(self, name: str, array: NDArray[Any] | None = None) -> None:
         """Record a file that was written at `path(name)`."""
@@ -294,7 +310,7 @@ def new_folder(
     with disk_errors(path):
         partial.mkdir(parents=True, exist_ok=True)
         try:
-            writer = StageWriter(partial, "create")
+            writer = StageWriter(partial, "create", mapped=manifest.kind == "bundle")
             yield writer
             stages = {**manifest.stages, **writer.made_from}
             write_manifest(partial, replace(manifest, files=writer.records, stages=stages))
@@ -346,7 +362,7 @@ def write_stage(folder: Folder, stage: str, made_from: Mapping[str, Any]) -> Ite
     with disk_errors(folder.path):
         partial.mkdir()
         try:
-            writer = StageWriter(partial, stage)
+            writer = StageWriter(partial, stage, mapped=folder.manifest.kind == "bundle")
             yield writer
             _swap_in(folder, writer, made_from)
         finally:
