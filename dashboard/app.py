@@ -18,11 +18,11 @@ from dashboard import design
 from dashboard.colouring import colour_choices
 from dashboard.layering import layers_of
 from dashboard.layout import explorer
+from dashboard.picture import FIRST_SIZE, home
 from dashboard.raster import View, draw
 from dashboard.reports import report_routes
 from dashboard.selecting import select_polygon
 from dashboard.state import ExplorerState
-from dashboard.views.map import FIRST_SIZE, home
 from latent_core import Bundle
 
 TITLE = "Gaia Latent Explorer"
