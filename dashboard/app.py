@@ -15,14 +15,15 @@ from tornado.ioloop import IOLoop
 
 from dashboard import design
 from dashboard.colouring import colour_choices
+from dashboard.histogram import warm as warm_histograms
 from dashboard.layering import layers_of
 from dashboard.layout import explorer
+from dashboard.picture import FIRST_SIZE, home
 from dashboard.preparing import log_damage, prepare
 from dashboard.raster import View, draw
 from dashboard.reports import report_routes
 from dashboard.selecting import select_polygon
 from dashboard.state import ExplorerState
-from dashboard.views.map import FIRST_SIZE, home
 from latent_core import Bundle
 
 TITLE = "Gaia Latent Explorer"
@@ -65,6 +66,7 @@ def make_app(
 
 def warm(bundles: Mapping[str, Bundle]) -> None:
     """Draw each bundle's first pictures once: fills the shared caches and compiles the kernels."""
+    warm_histograms()
     for bundle in bundles.values():
         state = ExplorerState({bundle.name: bundle})
         state.showcase()

@@ -32,6 +32,7 @@ Combine = Literal["new", "add", "subtract", "intersect"]
 Tool = Literal["pan", "lasso", "box", "polygon"]
 TOOLS: tuple[Tool, ...] = ("pan", "lasso", "box", "polygon")
 COMBINATIONS: tuple[Combine, ...] = ("new", "add", "subtract", "intersect")
+DRAWER_TABS = ("histograms", "cmd", "sky", "period", "pair")
 AROUND_A_SOURCE = 1000
 MOST_HITS = 24
 COARSE = 16  # places a side of the map: a single cell would find a pile of misfits
@@ -67,6 +68,9 @@ class ExplorerState(param.Parameterized):
     tab = param.String(default="Source", doc="open tab of the right column")
     left_switched = param.Boolean(doc="left column is not as the window's width would have it")
     right_switched = param.Boolean(doc="right column is not as the window's width would have it")
+    drawer_open = param.Boolean(doc="the planes and histograms below the map are open")
+    drawer_tab = param.Selector(default=DRAWER_TABS[0], objects=list(DRAWER_TABS))
+    drawer_choice = param.Dict(default={}, doc="by tab of the drawer: which plane or column")
     status = param.String(doc="one sentence: the last action or what is wrong")
 
     def __init__(self, bundles: Mapping[str, Bundle], *, public: bool = False) -> None:

@@ -20,9 +20,14 @@ from numpy.typing import NDArray
 from latent_core.errors import LatentError
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
 _FLOAT32_STEP = 2.0**-23
 FEW_DIMENSIONS = 8
 FEW_ALLOWED = 64
+# nearest_neighbors scans all pairs of up to so many; beyond, 10^10 pairs would take minutes
+FEW_ROWS, MANY_PAIRS = 50_000, 4_000_000_000
+RECALL, RECALL_ROWS = 0.995, 500
+TRAINED_ON = 64  # rows for each cluster; more move the centres no more
 
 
 @dataclass(frozen=True)
@@ -191,19 +196,55 @@ def _inner_products(
 def nearest_neighbors(
     z: NDArray[np.floating], k: int, queries: NDArray[np.floating] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the k nearest of each row (itself first where queries is None), true distances."""
+    """Return the k nearest of each row (itself first where queries is None), true distances.
+
+    Exact, except where many rows are asked of many (`MANY_PAIRS`): then clusters are searched,
+    as many of them as find `RECALL` of the true neighbors of rows on which that was measured.
+    """
     if z.shape[1] <= FEW_DIMENSIONS:
         return _nearest_in_few_dimensions(z, k, queries)
-    import faiss
-
     z = np.ascontiguousarray(z, np.float32)
     asked = z if queries is None else np.ascontiguousarray(queries, np.float32)
-    index = faiss.IndexFlatL2(z.shape[1])
-    index.add(z)
-    squared, items = index.search(asked, min(k, len(z)))
+    k = min(k, len(z))
+    many = len(z) > FEW_ROWS and len(z) * len(asked) > MANY_PAIRS
+    items, squared = (_nearest_in_clusters if many else _nearest_of_all)(z, k, asked)
     if queries is None:
         _put_self_first(items, squared)
     return items, np.sqrt(np.maximum(squared, 0))
+
+
+def _nearest_of_all(z: Singles, k: int, asked: Singles) -> tuple[NDArray[np.int64], Singles]:
+    import faiss
+
+    squared, items = faiss.knn(asked, z, k)  # without a copy of the rows, unlike an index
+    return items, squared
+
+
+def _nearest_in_clusters(z: Singles, k: int, asked: Singles) -> tuple[NDArray[np.int64], Singles]:
+    import faiss
+
+    clusters = int(4 * np.sqrt(len(z)))
+    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(z.shape[1]), z.shape[1], clusters)
+    index.cp.niter, index.cp.max_points_per_centroid = 8, TRAINED_ON
+    rng = np.random.default_rng(0)
+    index.train(z[np.sort(rng.choice(len(z), min(len(z), TRAINED_ON * clusters), replace=False))])
+    index.add(z)
+    sample = asked[rng.choice(len(asked), min(len(asked), RECALL_ROWS), replace=False)]
+    true, _ = _nearest_of_all(z, k, sample)
+    index.nprobe = 4
+    while index.nprobe < clusters and _recall(index.search(sample, k)[1], true) < RECALL:
+        index.nprobe = min(index.nprobe + index.nprobe // 2, clusters)
+    squared, items = index.search(asked, k)
+    short = np.flatnonzero((items < 0).any(axis=1))  # fewer than k rows in those clusters
+    if len(short):
+        items[short], squared[short] = _nearest_of_all(z, k, asked[short])
+    return items, squared
+
+
+def _recall(found: NDArray[np.int64], true: NDArray[np.int64]) -> float:
+    """Return the share of the true neighbors, (Q, k), that were found."""
+    hits = [np.isin(t, f).mean() for f, t in zip(found, true, strict=True)]
+    return float(np.mean(hits))
 
 
 def _nearest_in_few_dimensions(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latent_core import similarity
 from latent_core.errors import LatentError
 from latent_core.similarity import Scaling, SimilarityIndex, block_weights, nearest_neighbors
 
@@ -84,3 +85,22 @@ def test_nearest_neighbors_put_self_first_even_among_twins():
     np.testing.assert_array_equal(items[:, 0], np.arange(200))
     assert not distance[:, 0].any()
     assert (np.diff(np.sort(items, axis=1), axis=1) > 0).all()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_many_rows_find_nearly_all_their_true_neighbors_in_clusters(monkeypatch, own):
+    rng = np.random.default_rng(3)
+    inner = rng.normal(size=(8000, 4))
+    z = np.sin(inner @ rng.normal(size=(4, 12))).astype(np.float32)
+    asked = None if own else z[:1500] + np.float32(0.01)
+    exact, _ = nearest_neighbors(z, 15, asked)
+    monkeypatch.setattr(similarity, "FEW_ROWS", 1000)
+    monkeypatch.setattr(similarity, "MANY_PAIRS", 1000)
+    items, distance = nearest_neighbors(z, 15, asked)
+    given = z if asked is None else asked
+    true = np.linalg.norm(z[items].astype(float) - given[:, None], axis=2)
+    np.testing.assert_allclose(distance, true, atol=1e-3)
+    if own:
+        np.testing.assert_array_equal(items[:, 0], np.arange(8000))
+    shared = [np.isin(a, b).mean() for a, b in zip(exact, items, strict=True)]
+    assert np.mean(shared) > 0.98
