@@ -103,7 +103,7 @@ class ExplorerState(param.Parameterized):
     @property
     def size(self) -> int:
         """Sources in the catalog."""
-        return len(self.frame)
+        return len(self.bundle.table)
 
     def column(self, name: str) -> Column:
         """Describe a catalog column or a latent."""
@@ -113,7 +113,7 @@ class ExplorerState(param.Parameterized):
         """Return a catalog column or a latent over all rows, (N,)."""
         if name in self.space.latent_names:
             return np.asarray(self.space.latents[:, self.space.latent_names.index(name)])
-        return self.frame[name].to_numpy()
+        return self.bundle.table[name].to_numpy()
 
     @property
     def colouring(self) -> Classes | Numbers:
@@ -171,7 +171,7 @@ class ExplorerState(param.Parameterized):
             self.hidden_classes = []
             self._open_map(space, space.projections[0])
             self.colour(default_colour(bundle, space.name))
-            self.selection = np.zeros(len(bundle.catalog), bool)
+            self.selection = np.zeros(len(bundle.table), bool)
             self.hits = None
             self.current_row = -1
             self.status = ""
@@ -181,7 +181,7 @@ class ExplorerState(param.Parameterized):
         """Show another space of the same bundle; selection and card stay."""
         space = self.bundle.space(name)
         with param.parameterized.batch_call_watchers(self):
-            lost = self.colour_by not in (*self.frame.columns, *space.latent_names)
+            lost = self.colour_by not in (*self.bundle.table, *space.latent_names)
             self._open_map(space, space.projections[0])
             self.hits = None
             if lost:

@@ -60,13 +60,17 @@ class Catalog:
 
     def __post_init__(self) -> None:
         known = {column.name: column for column in self.columns}
-        table = lazy(self)
-        complete = tuple(known.get(n) or describe(n, table[n]) for n in table)
+        complete = tuple(known.get(n) or describe(n, self.lazy[n]) for n in self.lazy)
         object.__setattr__(self, "columns", complete)
         object.__setattr__(self, "_known", {column.name: column for column in complete})
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @cached_property
+    def lazy(self) -> LazyFrame:
+        """The table as one whose columns are opened one by one."""
+        return self.table if isinstance(self.table, LazyFrame) else LazyFrame.of(self.table)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -249,18 +253,12 @@ def joined(catalog: Catalog, tables: Sequence[Catalog]) -> Catalog:
 
     A column that exists already is replaced where it stands; the others follow behind.
     """
-    found, known = lazy(catalog), {column.name: column for column in catalog.columns}
+    found, known = catalog.lazy, {column.name: column for column in catalog.columns}
     for table in tables:
         fresh = {column.name: column for column in table.columns if column.name != SOURCE_ID}
-        found = found.with_columns(lazy(table), fresh)
+        found = found.with_columns(table.lazy, fresh)
         known |= fresh
     return Catalog(found, tuple(known.values()), catalog.simulated)
-
-
-def lazy(catalog: Catalog) -> LazyFrame:
-    """Return the catalog's table as one whose columns are opened one by one."""
-    table = catalog.table
-    return table if isinstance(table, LazyFrame) else LazyFrame.of(table)
 
 
 def write_catalog(path: Path, catalog: Catalog) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from latent_core.bundle import Folder, StageWriter
-from latent_core.catalog import SOURCE_ID, Catalog, Column, lazy
+from latent_core.catalog import SOURCE_ID, Catalog, Column
 from latent_core.columns import open_catalog
 from latent_core.errors import FolderError, LatentError
 
@@ -51,7 +51,7 @@ def with_derived(folder: Folder) -> Catalog:
     replaced. Raises FolderError where a derived table belongs to other sources.
     """
     catalog = folder.catalog
-    found, columns = lazy(catalog), {column.name: column for column in catalog.columns}
+    found, columns = catalog.lazy, {column.name: column for column in catalog.columns}
     for name in folder.names(DERIVED):
         table = open_catalog(folder, name)
         if not folder.same_sources(name, table):
@@ -59,6 +59,6 @@ def with_derived(folder: Folder) -> Catalog:
                 f"{folder.path}: {name} belongs to other sources than the catalog; build again"
             )
         fresh = {c.name: c for c in table.columns if c.name not in columns}
-        found = found.with_columns(lazy(table), fresh)
+        found = found.with_columns(table.lazy, fresh)
         columns |= fresh
     return Catalog(found, tuple(columns.values()), catalog.simulated)
