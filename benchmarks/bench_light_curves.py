@@ -21,8 +21,9 @@ import latent_core
 from latent_core import pipeline, stages
 from latent_core.bundle import Folder
 from latent_core.config import read_settings
-from latent_core.encoding import encode, load_observations
+from latent_core.encoding import encode
 from latent_core.evaluation import fold_neighbors
+from latent_core.inputs import load_observations
 from latent_core.modalities import load_modality
 from latent_core.models.published import released_vae
 from latent_core.products import EpochPhotometry, load_product
