@@ -14,9 +14,9 @@ from latent_core.certainty import Certainty
 from latent_core.errors import FolderError, InputError
 from latent_core.projection import (
     DrawingCopy,
+    Placer,
     Projection,
     by_missing,
-    place,
     project,
     read_projector,
 )
@@ -59,6 +59,7 @@ class LatentSpace(Certainty):
             np.asarray(self._about["scaling"]["spread"]),
         )
         self._projections: dict[str, Projection] = {}
+        self._placers: dict[str, Placer] = {}
         self._limits: dict[bytes, float] = {}
 
     def _file(self, name: str) -> str:
@@ -98,7 +99,11 @@ class LatentSpace(Certainty):
     def projections(self) -> tuple[str, ...]:
         """Names of the maps."""
         names = self.bundle.folder.names(self._file("projections/"))
-        return tuple(n.split("/")[3] for n in names if n.endswith("/projection.json"))
+        files = [n for n in names if n.endswith("/projection.json")]
+        return tuple(n.split("/")[3] for n in sorted(files, key=self._rank))
+
+    def _rank(self, file: str) -> int:
+        return int(self.bundle.folder.json(file).get("rank", 0))
 
     def projection(self, name: str | None = None) -> Projection:
         """Open a map by name (the first where none is given); opened once."""
@@ -128,7 +133,7 @@ class LatentSpace(Certainty):
             folder.array(base + "coordinates.npy"),
             drawing,
             about["settings"],
-            self.metrics.get("maps", {}).get(name, {}),
+            about.get("quality") or self.metrics.get("maps", {}).get(name, {}),
             read_projector(folder.file(own)) if own in folder else None,
         )
 
@@ -219,15 +224,26 @@ class LatentSpace(Certainty):
         self, latents: NDArray[np.floating], projection: str | None = None
     ) -> NDArray[np.float32]:
         """Place points (L, K) on a map: by its own projector, or at the median of the places of
-        their three nearest sources, which also places points that lack a block (NaN).
+        their three nearest landmarks, which also places points that lack a block (NaN).
         """
         here = self.projection(projection)
-        placed = place(self.z, here.coordinates[self.present], self.scaling.apply(latents))
+        placed = self._placer(here).place(self.scaling.apply(latents))
         if here.projector is None:
             return placed
         return np.where(
             np.isfinite(latents).all(axis=1)[:, None], project(here.projector, latents), placed
         )
+
+    def _placer(self, here: Projection) -> Placer:
+        """Keep a map's landmarks ready; all sources where it came without any."""
+        if here.name not in self._placers:
+            base = self._file(f"projections/{here.name}/")
+            folder, own = self.bundle.folder, base + "landmarks.npy" in self.bundle.folder
+            rows = folder.array(base + "landmarks.npy") if own else self.present
+            cells = folder.array(base + "cells.npy") if own else None
+            z = self.scaling.apply(self.latents[rows])
+            self._placers[here.name] = Placer(z, here.coordinates[rows], cells)
+        return self._placers[here.name]
 
     def outside(self, latents: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Tell which points (L, K) lie farther from every source than sources do, (L,).

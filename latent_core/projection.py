@@ -1,6 +1,6 @@
 """Two-dimensional maps of a latent space, and their copies sorted for drawing.
 
-UMAP runs on exact FAISS neighbors (self first, true distances) from a PCA start: same local
+UMAP runs on neighbors found beforehand (self first, true distances) from a PCA start: same local
 quality as its own search and spectral start, better global order, and no compile of a second
 neighbor search (speed.md, 5). Rows that arrive later are placed at the median of their three
 nearest neighbors' places, which depends on no other new row (unlike `umap.transform`).
@@ -18,14 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_core.bundle import StageWriter
+from latent_core.cell_search import CellSearch, assign_cells, neighbors_of_all
 from latent_core.config import MapSettings
-from latent_core.similarity import nearest_neighbors
 
 if TYPE_CHECKING:
     from latent_core.models.projector import Projector
 
 GRID = 256
 PLACING_NEIGHBORS = 3
+FEWEST = 5  # rows that have a neighborhood to keep
+MOST_SEARCHES = 8  # ways to lack blocks that are kept ready at a time
 Floats = NDArray[np.float32]
 
 
@@ -67,11 +69,11 @@ def umap_coordinates(
 
     Fewer than 5 rows have no neighborhood to keep: they are placed by PCA.
     """
-    start = _principal_axes(z)
-    if len(z) < 5:
+    start = principal_axes(z)
+    if len(z) < FEWEST:
         return start
     neighbors = min(settings.neighbors, len(z) - 1)
-    known = nearest_neighbors(z, neighbors)
+    known = neighbors_of_all(z, neighbors, seed=settings.seed)
     import umap
 
     with warnings.catch_warnings():
@@ -90,7 +92,8 @@ def umap_coordinates(
         return np.asarray(mapper.fit_transform(np.asarray(z, np.float32)), np.float32)
 
 
-def _principal_axes(z: NDArray[np.floating]) -> Floats:
+def principal_axes(z: NDArray[np.floating]) -> Floats:
+    """Return the first two principal components, (M, K) -> (M, 2)."""
     centred = np.asarray(z, np.float64) - np.mean(z, axis=0, dtype=np.float64)
     _, _, axes = np.linalg.svd(centred.T @ centred)
     flat = np.zeros((len(z), 2), np.float32)
@@ -99,24 +102,64 @@ def _principal_axes(z: NDArray[np.floating]) -> Floats:
     return flat
 
 
-def place(known_z: NDArray[np.floating], known_xy: Floats, new_z: NDArray[np.floating]) -> Floats:
-    """Place new rows (L, K) on a map: the median place of their three nearest known rows.
+class Placer:
+    """Places rows on a map: at the median of the places of their three nearest known rows.
 
-    Latents that are NaN are left out of the comparison; a row without any gives NaN.
+    `known_z` (M, K) are z-scored latents of the rows that the map was made of, `known_xy` (M, 2)
+    their places, `cells` what `assign_cells` gave for them (found anew where it is not given).
     """
-    placed = np.full((len(new_z), 2), np.nan, np.float32)
-    for used, rows in by_missing(new_z):
-        if used.any():
-            items, _ = nearest_neighbors(known_z[:, used], PLACING_NEIGHBORS, new_z[rows][:, used])
-            placed[rows] = np.median(known_xy[items], axis=1)
-    return placed
+
+    def __init__(
+        self,
+        known_z: NDArray[np.floating],
+        known_xy: Floats,
+        cells: NDArray[np.int32] | None = None,
+    ) -> None:
+        self._z = np.ascontiguousarray(known_z, np.float32)
+        self._xy = known_xy
+        self.cells = assign_cells(self._z) if cells is None else cells
+        self._searches: dict[bytes, CellSearch] = {}
+
+    def place(self, new_z: NDArray[np.floating]) -> Floats:
+        """Place rows (L, K), each by itself; one that equals a known row shares its place.
+
+        Latents that are NaN are left out of the comparison; a row without any gives NaN.
+        """
+        placed = np.full((len(new_z), 2), np.nan, np.float32)
+        for used, rows in by_missing(new_z):
+            if used.any():
+                asked = np.asarray(new_z[rows][:, used], np.float32)
+                items, distance = self._search(used).nearest(asked, PLACING_NEIGHBORS)
+                places = np.median(self._xy[items], axis=1)
+                same = distance[:, 0] == 0
+                places[same] = self._xy[items[same, 0]]
+                placed[rows] = places
+        return placed
+
+    def _search(self, used: NDArray[np.bool_]) -> CellSearch:
+        """Return the search by some of the latents; the cells serve all of them."""
+        key = used.tobytes()
+        if key not in self._searches:
+            while len(self._searches) >= MOST_SEARCHES:
+                self._searches.pop(next(iter(self._searches)))
+            self._searches[key] = CellSearch(self._z[:, used], self.cells)
+        return self._searches[key]
+
+
+def place(known_z: NDArray[np.floating], known_xy: Floats, new_z: NDArray[np.floating]) -> Floats:
+    """Place new rows (L, K) once, as `Placer` does."""
+    return Placer(known_z, known_xy).place(new_z)
 
 
 def by_missing(
     z: NDArray[np.floating],
 ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
     """Yield which latents are finite (K,), and the rows of which just those are."""
-    patterns, which = np.unique(np.isfinite(z), axis=0, return_inverse=True)
+    finite = np.isfinite(z)
+    if len(z) and finite.all():  # sorting millions of equal patterns takes longer than placing
+        yield finite[0], np.arange(len(z))
+        return
+    patterns, which = np.unique(finite, axis=0, return_inverse=True)
     for number, used in enumerate(patterns):
         yield used, np.flatnonzero(which == number)
 
