@@ -23,6 +23,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from dashboard import design, limits, theme
+from dashboard.bitmap import Bitmap
 from dashboard.colouring import Classes
 from dashboard.labels import labels_in_view
 from dashboard.layering import layers_of
@@ -177,11 +178,11 @@ class MapView(pn.viewable.Viewer):
         self._unfinished = None
         modifiers, self._modifiers = self._modifiers, {}
         try:
-            rows = self._rows_inside(event.geometry)
+            inside = self._inside(event.geometry)
         except LimitError as error:
             self.state.status = str(error)
             return
-        self.state.select(rows, combination(modifiers, self.state.combine))
+        self.state.select(inside, combination(modifiers, self.state.combine))
 
     def _count_soon(self, geometry: Mapping[str, Any]) -> None:
         """Count what a gesture holds so far; the browser sends each move, few are counted."""
@@ -194,20 +195,22 @@ class MapView(pn.viewable.Viewer):
         if geometry is None:
             return
         try:
-            rows = self._rows_inside(geometry)
+            inside = self._inside(geometry)
         except LimitError:
             return  # no area yet
-        self.state.status = f"drawing: {len(rows):,} inside"
+        self.state.status = f"drawing: {inside.count:,} inside"
 
-    def _rows_inside(self, geometry: Mapping[str, Any]) -> Any:
-        drawing = self.state.drawing
+    def _inside(self, geometry: Mapping[str, Any]) -> Bitmap:
+        drawing, size = self.state.drawing, self.state.size
         if geometry.get("type") == "rect":
             edges = [limits.finite(geometry.get(k), "box") for k in ("x0", "x1", "y0", "y1")]
             x0, x1, y0, y1 = edges
-            rows = select_box(drawing, min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1))
+            box = (min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1))
+            inside = select_box(drawing, *box, size)
         else:
-            rows = select_polygon(drawing, *limits.polygon(geometry.get("x"), geometry.get("y")))
-        return rows[self.state.shown[rows]]
+            corners = limits.polygon(geometry.get("x"), geometry.get("y"))
+            inside = select_polygon(drawing, *corners, size)
+        return inside & self.state.shown
 
     def _clicked(self, event: Tap) -> None:
         if self.state.tool == "polygon":

@@ -152,7 +152,7 @@ class SimilarView(LazyView):
         allowed[state.space.present] = True
         allowed[self.query] = False
         if self.only_selection.value:
-            allowed &= state.selection
+            allowed &= state.selection.to_mask()
         if self.other_class.value and self.class_column:
             names = class_texts(state.frame[self.class_column])
             allowed &= names != names[self.query]
