@@ -32,7 +32,7 @@ def _typical_member(bundle: Bundle, name: str, class_column: str) -> int:
     members = wanted[classes.codes[space.present]]
     if not members.any():
         return -1
-    z = space.z[members]
+    z = space.scaled(space.present[members])
     distance = np.linalg.norm(z - np.median(z, axis=0), axis=1)
     return int(space.present[members][np.argmin(distance)])
 

@@ -76,7 +76,7 @@ def _whole(bundle: Bundle, name: str) -> Percentiles:
 
 
 def _numbers(bundle: Bundle, name: str) -> NDArray[np.floating]:
-    return numbers_of(bundle.catalog[name])
+    return numbers_of(bundle.table[name])
 
 
 def numeric_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Column]:

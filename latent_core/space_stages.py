@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_core.bundle import Folder, StageWriter, write_stage
+from latent_core.cells import Cells
 from latent_core.config import BuildSettings, MapSettings
-from latent_core.encoding import of_all_rows
 from latent_core.errors import LatentError
+from latent_core.inputs import of_all_rows
 from latent_core.modalities import load_modality
 from latent_core.projection import place, sort_for_drawing, umap_coordinates
-from latent_core.similarity import Scaling, make_index, write_index
+from latent_core.similarity import Scaling, SearchPlan
 from latent_core.stages import Report, is_fresh, made_from, silent
 
 
@@ -101,9 +102,11 @@ def save_space(
             "scaling": {"mean": scaling.mean.tolist(), "spread": scaling.spread.tolist()},
         },
     )
-    index = f"spaces/{name}/similarity.faiss"
-    write_index(make_index(scaling.apply(joined[present])), writer.path(index))
-    writer.add(index)
+    rows = np.flatnonzero(present)
+    writer.save_array(f"spaces/{name}/present.npy", rows)
+    cells = Cells.build(scaling.apply(joined[present]), rows)
+    cells.save(writer, f"spaces/{name}/similarity")
+    writer.save_json(f"spaces/{name}/similarity.json", asdict(SearchPlan.measure(cells)))
 
 
 def scaled_latents(folder: Folder, name: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
