@@ -191,6 +191,12 @@ def drawn_values(bundle: Bundle, space: str, projection: str, name: str) -> NDAr
 
 
 @lru_cache(maxsize=16)
+def drawn_missing(bundle: Bundle, space: str, projection: str, name: str) -> NDArray[np.int8]:
+    """Return where the numbers of a colouring are missing, in drawing order, (P,): 1, else 0."""
+    return np.isnan(drawn_values(bundle, space, projection, name)).view(np.int8)
+
+
+@lru_cache(maxsize=16)
 def default_colour(bundle: Bundle, space: str) -> str:
     """Return the column a map opens with: classes of variability, else classes, else a number."""
     # what the program found itself is offered, but a map opens with what the survey says

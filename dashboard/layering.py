@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from dashboard.colouring import Classes, Numbers, drawn_codes, drawn_values
+from dashboard.colouring import Classes, drawn_codes, drawn_missing, drawn_values
 from dashboard.raster import Layers, class_layers, number_layers
 from dashboard.state import ExplorerState
 
@@ -16,10 +14,8 @@ def layers_of(state: ExplorerState) -> Layers:
     found = state.colouring
     if isinstance(found, Classes):
         return class_layers(state.drawing, found, drawn_codes(*place), state.shown, selected)
-    return _number_layers(state, found, drawn_values(*place), selected)
-
-
-def _number_layers(state: ExplorerState, numbers: Numbers, values: Any, selected: Any) -> Layers:
     if state.ramp is None:
-        raise TypeError(f"{numbers.column.name} has no colour scale")
-    return number_layers(state.drawing, values, state.shown, selected, state.ramp, state.table)
+        raise TypeError(f"{found.column.name} has no colour scale")
+    values, missing = drawn_values(*place), drawn_missing(*place)
+    masks = (state.shown, selected)
+    return number_layers(state.drawing, values, missing, masks, state.ramp, state.table)
