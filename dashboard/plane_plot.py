@@ -173,7 +173,8 @@ class PlanePlot:
         return self._drawing, self._layers
 
     def _shown(self, picture: Picture, view: View) -> None:
-        self._told(picture.in_view)
+        if picture.in_view is not None:  # a sketch counts nothing
+            self._told(picture.in_view)
 
     # What stands above the picture
 
