@@ -308,7 +308,7 @@ class ExplorerState(param.Parameterized):
         members = np.isin(self.classes.codes[self.space.present], wanted)
         if not members.any():
             return -1
-        z = self.space.scaled(self.space.present[members])
+        z = self.space.z[members]
         distance = np.linalg.norm(z - np.median(z, axis=0), axis=1)
         return int(self.space.present[members][np.argmin(distance)])
 

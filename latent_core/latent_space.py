@@ -12,9 +12,9 @@ from latent_core.certainty import Certainty
 from latent_core.errors import FolderError
 from latent_core.neighborhood import Neighborhood
 from latent_core.projection import (
+    PLACING_NEIGHBORS,
     DrawingCopy,
     Projection,
-    place,
     project,
     read_projector,
 )
@@ -122,7 +122,9 @@ class LatentSpace(Certainty, Neighborhood):
         their three nearest sources, which also places points that lack a block (NaN).
         """
         here = self.projection(projection)
-        placed = place(self.z, here.coordinates[self.present], self.scaling.apply(latents))
+        rows, _ = self.nearest(latents, min(PLACING_NEIGHBORS, len(self.present)))
+        placed = np.median(here.coordinates[rows], axis=1).astype(np.float32)
+        placed[rows[:, 0] < 0] = np.nan
         if here.projector is None:
             return placed
         return np.where(
