@@ -1,4 +1,4 @@
-"""What stands where: header, left column, map, right column."""
+"""What stands where: header, left column, map with the drawer below it, right column."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dashboard.limits import choice
 from dashboard.mine import MINE_TAB
 from dashboard.state import ExplorerState
 from dashboard.views.colour import ColourView
+from dashboard.views.drawer import DrawerView
 from dashboard.views.legend import LegendView
 from dashboard.views.map import MapView
 from dashboard.views.search import SearchView
@@ -23,11 +24,12 @@ LEFT_FROM, RIGHT_FROM = 1200, 920
 
 def explorer(state: ExplorerState) -> pn.viewable.Viewable:
     """Arrange the whole screen over one state."""
-    picture = MapView(state)
+    picture, drawer = MapView(state), DrawerView(state)
     middle = pn.Column(
-        ToolbarView(state, picture.tools),
+        ToolbarView(state, picture.tools, drawer.tools),
         picture,
         StatusView(state),
+        drawer,
         sizing_mode="stretch_both",
         stylesheets=[design.MIDDLE],
         margin=0,

@@ -123,6 +123,11 @@ def _sorted(
     )
 
 
+def points_near(drawing: DrawingCopy, view: View) -> int:
+    """Return how many points a picture of a view reads: those in view and a few about it."""
+    return sum(b - a for a, b in runs_in_box(drawing, view.x0, view.x1, view.y0, view.y1))
+
+
 def draw(drawing: DrawingCopy, layers: Layers, view: View) -> Picture:
     """Draw the points of a view."""
     runs = runs_in_box(drawing, view.x0, view.x1, view.y0, view.y1)

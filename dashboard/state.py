@@ -32,6 +32,7 @@ Combine = Literal["new", "add", "subtract", "intersect"]
 Tool = Literal["pan", "lasso", "box", "polygon"]
 TOOLS: tuple[Tool, ...] = ("pan", "lasso", "box", "polygon")
 COMBINATIONS: tuple[Combine, ...] = ("new", "add", "subtract", "intersect")
+DRAWER_TABS = ("histograms", "cmd", "sky", "period", "pair")
 AROUND_A_SOURCE = 1000
 MOST_HITS = 24
 COARSE = 16  # places a side of the map: a single cell would find a pile of misfits
@@ -67,6 +68,9 @@ class ExplorerState(param.Parameterized):
     tab = param.String(default="Source", doc="open tab of the right column")
     left_switched = param.Boolean(doc="left column is not as the window's width would have it")
     right_switched = param.Boolean(doc="right column is not as the window's width would have it")
+    drawer_open = param.Boolean(doc="the planes and histograms below the map are open")
+    drawer_tab = param.Selector(default=DRAWER_TABS[0], objects=list(DRAWER_TABS))
+    drawer_choice = param.Dict(default={}, doc="by tab of the drawer: which plane or column")
     status = param.String(doc="one sentence: the last action or what is wrong")
 
     def __init__(self, bundles: Mapping[str, Bundle], *, public: bool = False) -> None:
@@ -99,7 +103,7 @@ class ExplorerState(param.Parameterized):
     @property
     def size(self) -> int:
         """Sources in the catalog."""
-        return len(self.frame)
+        return len(self.bundle.table)
 
     def column(self, name: str) -> Column:
         """Describe a catalog column or a latent."""
@@ -109,7 +113,7 @@ class ExplorerState(param.Parameterized):
         """Return a catalog column or a latent over all rows, (N,)."""
         if name in self.space.latent_names:
             return np.asarray(self.space.latents[:, self.space.latent_names.index(name)])
-        return self.frame[name].to_numpy()
+        return self.bundle.table[name].to_numpy()
 
     @property
     def colouring(self) -> Classes | Numbers:
@@ -167,7 +171,7 @@ class ExplorerState(param.Parameterized):
             self.hidden_classes = []
             self._open_map(space, space.projections[0])
             self.colour(default_colour(bundle, space.name))
-            self.selection = np.zeros(len(bundle.catalog), bool)
+            self.selection = np.zeros(len(bundle.table), bool)
             self.hits = None
             self.current_row = -1
             self.status = ""
@@ -177,7 +181,7 @@ class ExplorerState(param.Parameterized):
         """Show another space of the same bundle; selection and card stay."""
         space = self.bundle.space(name)
         with param.parameterized.batch_call_watchers(self):
-            lost = self.colour_by not in (*self.frame.columns, *space.latent_names)
+            lost = self.colour_by not in (*self.bundle.table, *space.latent_names)
             self._open_map(space, space.projections[0])
             self.hits = None
             if lost:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from latent_core.bundle import Folder, write_stage
 from latent_core.catalog import Catalog, Column
 from latent_core.config import SplitSettings
-from latent_core.encoding import decode_at, has_observations, load_observations, read_network
+from latent_core.encoding import decode_at, read_network
 from latent_core.evaluation import (
     common_classes,
     flux_residuals,
@@ -22,6 +22,7 @@ from latent_core.evaluation import (
     reconstruction_chi,
     value_agreement,
 )
+from latent_core.inputs import has_observations, load_observations
 from latent_core.modalities import Constants, Observations
 from latent_core.products import XpSampled, load_product
 from latent_core.space_stages import scaled_latents

@@ -169,12 +169,18 @@ def cell_of(values: Floats, low: float, high: float) -> NDArray[np.int64]:
     return np.clip(cell, 0, GRID - 1)
 
 
-def sort_for_drawing(coordinates: Floats) -> DrawingCopy:
-    """Sort the rows that have a finite place by grid cell."""
+def sort_for_drawing(
+    coordinates: Floats, extent: tuple[float, float, float, float] | None = None
+) -> DrawingCopy:
+    """Sort the rows that have a finite place by grid cell.
+
+    `extent` is x0, x1, y0, y1 of a grid that holds all places; without it, it just holds them.
+    """
     rows = np.flatnonzero(np.isfinite(coordinates).all(axis=1))
     x, y = coordinates[rows, 0], coordinates[rows, 1]
-    extent = extent_of(x, y)
+    extent = extent_of(x, y) if extent is None else extent
     cell = cell_of(y, extent[2], extent[3]) * GRID + cell_of(x, extent[0], extent[1])
+    cell = cell.astype(np.uint16)  # numpy sorts 16 bits by their digits, ten times as fast
     by_cell = np.argsort(cell, kind="stable")
     offsets = np.zeros(GRID * GRID + 1, np.int64)
     np.cumsum(np.bincount(cell, minlength=GRID * GRID), out=offsets[1:])

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from latent_core.bundle import Folder, StageWriter, write_stage
 from latent_core.cells import Cells
 from latent_core.config import BuildSettings, MapSettings
-from latent_core.encoding import of_all_rows
 from latent_core.errors import LatentError
+from latent_core.inputs import of_all_rows
 from latent_core.modalities import load_modality
 from latent_core.projection import place, sort_for_drawing, umap_coordinates
 from latent_core.similarity import Scaling, SearchPlan

@@ -10,6 +10,7 @@ import param
 from panel.custom import JSComponent
 
 from dashboard.colouring import SCALES, Numbers, colour_choices
+from dashboard.controls import titled
 from dashboard.limits import safe_text
 from dashboard.state import ExplorerState
 from dashboard.theme import PALETTES
@@ -104,12 +105,9 @@ class ColourView(pn.viewable.Viewer):
 
     def _groups(self) -> dict[str, dict[str, str]]:
         found = colour_choices(self.state.bundle, self.state.space_name)
-        return {title: self._titles(names) for title, names in found}
-
-    def _titles(self, names: tuple[str, ...]) -> dict[str, str]:
-        titles = {name: self.state.column(name).title for name in names}
-        twice = {t for t in titles.values() if list(titles.values()).count(t) > 1}
-        return {(f"{t} ({n})" if t in twice else t): n for n, t in titles.items()}
+        return {
+            title: titled(names, lambda n: self.state.column(n).title) for title, names in found
+        }
 
     def _connect(self) -> None:
         self.choice.param.watch(self._chosen, "value")

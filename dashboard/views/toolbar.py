@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import panel as pn
@@ -15,6 +15,7 @@ from dashboard.reports import report_link
 from dashboard.state import COMBINATIONS, TOOLS, ExplorerState
 
 COLUMNS = {"[": "left_switched", "]": "right_switched"}
+SWITCHES = {**COLUMNS, "j": "drawer_open"}
 KEYS = {"v": "pan", "l": "lasso", "b": "box", "g": "polygon"}
 
 _KEYS_ESM = """
@@ -47,20 +48,15 @@ class Keys(JSComponent):
 class ToolbarView(pn.viewable.Viewer):
     """Pan, lasso, box, polygon; New, Add, Subtract, Intersect; fit; keys `v l b g f Esc`."""
 
-    def __init__(self, state: ExplorerState, tools: Mapping[str, Any]) -> None:
+    def __init__(self, state: ExplorerState, *plots: Mapping[str, Any]) -> None:
+        """Arm the tools of several plots at once: `plots` are Bokeh tools by name."""
         super().__init__()
         self.state = state
         self.tool = pn.widgets.RadioButtonGroup(
             name="Tool", options={name.title(): name for name in TOOLS}, value=state.tool,
             margin=(6, 4, 6, 10),
         )  # fmt: skip
-        self.tool.jscallback(
-            value="""
-            const chosen = source.active
-            ;[pan, lasso, box, polygon].forEach((tool, i) => { tool.active = i === chosen })
-            """,
-            args={name: tools[name] for name in TOOLS},
-        )
+        self._arm_at_once(plots)
         self.tool.param.watch(self._armed, "value")
         self.combine = pn.widgets.RadioButtonGroup(
             name="Combine", options={c.title(): c for c in COMBINATIONS}, value=state.combine,
@@ -83,12 +79,12 @@ class ToolbarView(pn.viewable.Viewer):
             button.on_click(lambda _, key=key: self._switch(key))
         for widget in (self.tool, self.combine, self.fit, *self.columns):
             widget.stylesheets = [design.TOOLBAR]
-        self._keys = Keys(known=[*KEYS, *COLUMNS, "f", "Escape"], width=0, height=0, margin=0)
+        self._keys = Keys(known=[*KEYS, *SWITCHES, "f", "Escape"], width=0, height=0, margin=0)
         self._keys.on_msg(self._key)
         hint = (
             "drag with Shift adds, Alt subtracts, both intersect; "
             "a polygon ends with Enter or a long press; "
-            "keys: v pan, l lasso, b box, g polygon, f fit, Esc clears, [ ] columns"
+            "keys: v pan, l lasso, b box, g polygon, f fit, Esc clears, [ ] columns, j drawer"
         )
         self._help = pn.widgets.TooltipIcon(
             value=hint, margin=(10, 6), stylesheets=[design.only_from(1300)]
@@ -104,8 +100,21 @@ class ToolbarView(pn.viewable.Viewer):
             sizing_mode="stretch_width", height=design.TOOLBAR_HEIGHT, margin=0,
         )  # fmt: skip
 
+    def _arm_at_once(self, plots: Sequence[Mapping[str, Any]]) -> None:
+        """Let the browser itself arm the chosen tool on every plot, without the server."""
+        named = [{f"{name}{i}": tools[name] for name in TOOLS} for i, tools in enumerate(plots)]
+        lists = ", ".join(f"[{', '.join(tools)}]" for tools in named)
+        self.tool.jscallback(
+            value=f"""
+            const chosen = source.active
+            for (const tools of [{lists}])
+              tools.forEach((tool, i) => {{ tool.active = i === chosen }})
+            """,
+            args={name: tool for tools in named for name, tool in tools.items()},
+        )
+
     def _switch(self, key: str) -> None:
-        name = COLUMNS[key]
+        name = SWITCHES[key]
         self.state.param.update(**{name: not getattr(self.state, name)})
 
     def _show_report(self, *_: Any) -> None:
@@ -122,12 +131,12 @@ class ToolbarView(pn.viewable.Viewer):
 
     def _key(self, event: Any) -> None:
         try:
-            key = choice(event.data, [*KEYS, *COLUMNS, "f", "Escape"], "key")
+            key = choice(event.data, [*KEYS, *SWITCHES, "f", "Escape"], "key")
         except LimitError:
             return
         if key in KEYS:
             self.tool.value = KEYS[key]
-        elif key in COLUMNS:
+        elif key in SWITCHES:
             self._switch(key)
         elif key == "f":
             self.state.view = None

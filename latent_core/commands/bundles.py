@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from latent_core.commands.options import FILE, OVERWRITE, RELEASE, out_option
+from latent_core.commands.options import (
+    DASK,
+    FILE,
+    JOBS,
+    OVERWRITE,
+    RELEASE,
+    out_option,
+    workers_for,
+)
 from latent_core.errors import InputError
 from latent_core.progress import Progress, counted
 
@@ -19,21 +27,34 @@ from latent_core.progress import Progress, counted
 @click.option(
     "--config", type=FILE, help="TOML file of settings, or the name of a shipped one: masked"
 )
-def build(survey: Path, out: Path, overwrite: bool, config: Path | None) -> None:
+@JOBS
+@DASK
+def build(
+    survey: Path,
+    out: Path,
+    overwrite: bool,
+    config: Path | None,
+    jobs: int | None,
+    dask: str,
+) -> None:
     """Train, encode, index, project and evaluate: whatever is missing or stale."""
     from latent_core.pipeline import build as run
 
-    run(survey, out, config=config, overwrite=overwrite, report=Progress())
+    with workers_for(jobs, dask) as workers:
+        run(survey, out, config=config, overwrite=overwrite, report=Progress(), workers=workers)
     click.echo(f"{out} is built; next: gaia-latent serve {out}")
 
 
 def _stage_command(stage: str, text: str) -> click.Command:
     @click.command(name=stage, help=text)
     @click.argument("bundle", type=FILE)
-    def command(bundle: Path) -> None:
+    @JOBS
+    @DASK
+    def command(bundle: Path, jobs: int | None, dask: str) -> None:
         from latent_core.pipeline import run_stage
 
-        made = run_stage(bundle, stage, report=Progress())
+        with workers_for(jobs, dask) as workers:
+            made = run_stage(bundle, stage, report=Progress(), workers=workers)
         click.echo(f"{stage}: {', '.join(made)} renewed in {bundle}")
 
     return command

@@ -14,6 +14,10 @@ from latent_core.errors import InputError
 from latent_core.ports import refuse_taken_port
 from latent_core.progress import labelled
 
+# Bundles up to this size are checked whole before the server starts: half a second. Larger ones
+# are checked beside it, each file at the latest when it is read.
+CHECKED_FIRST = 512 * 2**20
+
 
 @click.command()
 @click.option("--port", default=5006, show_default=True, help="port on 127.0.0.1")
@@ -52,7 +56,8 @@ def _serve(paths: Sequence[Path], *, port: int, origins: Sequence[str] = ()) -> 
     click.echo("checking the bundles ...")
     opened = [Bundle.open(path) for path in paths]
     for bundle in opened:
-        bundle.folder.verify()
+        if sum(record.size for record in bundle.folder.manifest.files.values()) <= CHECKED_FIRST:
+            bundle.folder.verify()
     click.echo("starting the server ...")
     from dashboard.app import serve as run
 
@@ -65,6 +70,7 @@ def _serve(paths: Sequence[Path], *, port: int, origins: Sequence[str] = ()) -> 
         public=bool(origins),
         websocket_origin=[local, f"localhost:{port}", *origins],
         on_ready=lambda: click.echo(f"Gaia Latent Explorer: {said}  (Ctrl-C ends)"),
+        on_damage=lambda sentence: click.echo(f"damaged: {sentence}", err=True),
     )
 
 
