@@ -12,6 +12,7 @@ from latent_core.certainty import Certainty
 from latent_core.errors import FolderError
 from latent_core.neighborhood import Neighborhood
 from latent_core.projection import (
+    PLACING_NEIGHBORS,
     DrawingCopy,
     Placer,
     Projection,
@@ -127,19 +128,22 @@ class LatentSpace(Certainty, Neighborhood):
         their three nearest landmarks, which also places points that lack a block (NaN).
         """
         here = self.projection(projection)
-        placed = self._placer(here).place(self.scaling.apply(latents))
+        placed = self._placed(here, latents)
         if here.projector is None:
             return placed
         return np.where(
             np.isfinite(latents).all(axis=1)[:, None], project(here.projector, latents), placed
         )
 
-    def _placer(self, here: Projection) -> Placer:
-        """Keep a map's landmarks ready; all sources where it came without any."""
+    def _placed(self, here: Projection, latents: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Place points among a map's landmarks, among all sources where it came without any."""
+        landmarks = self._file(f"projections/{here.name}/landmarks.npy")
+        if landmarks not in self.folder:
+            rows, _ = self.nearest(latents, min(PLACING_NEIGHBORS, len(self.present)))
+            placed = np.median(here.coordinates[rows], axis=1).astype(np.float32)
+            placed[rows[:, 0] < 0] = np.nan
+            return placed
         if here.name not in self._placers:
-            base = self._file(f"projections/{here.name}/")
-            folder, own = self.bundle.folder, base + "landmarks.npy" in self.bundle.folder
-            rows = folder.array(base + "landmarks.npy") if own else self.present
-            z = self.scaling.apply(self.latents[rows])
-            self._placers[here.name] = Placer(z, here.coordinates[rows])
-        return self._placers[here.name]
+            known = self.folder.array(landmarks)
+            self._placers[here.name] = Placer(self.scaled(known), here.coordinates[known])
+        return self._placers[here.name].place(self.scaling.apply(latents))
