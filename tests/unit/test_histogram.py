@@ -91,4 +91,4 @@ def test_ticks_are_few_and_reach_the_top(most):
     assert max(linear) <= most
     assert most < 2 or max(linear) >= most / 2
     decades = count_ticks(most, log_counts=True)
-    assert list(decades.values())[0] == "1"
+    assert next(iter(decades.values())) == "1"
