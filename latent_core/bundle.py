@@ -112,7 +112,6 @@ class Folder:
                     self._verified.add(name)
         return path
 
-<<<<<<< HEAD
     @property
     def verified(self) -> frozenset[str]:
         """Names of files whose hashes were compared already."""
@@ -121,14 +120,13 @@ class Folder:
     def trust(self, names: Iterable[str]) -> None:
         """Take files as verified that another process has just compared."""
         self._verified.update(name for name in names if name in self)
-=======
+
     def __getstate__(self) -> dict[str, Any]:
         """Travel to another process by path and manifest, without what was opened here."""
         return {"path": self.path, "manifest": self.manifest, "_verified": self._verified}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _locks={})
->>>>>>> h/opening
 
     def _verify(self, name: str, path: Path, record: FileRecord) -> None:
         remedy = f"copy it again or rebuild the {self.manifest.kind}"
