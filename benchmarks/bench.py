@@ -30,7 +30,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LIMITS = "limits"  # first, and in every run: the others are read against it
-MOST_S = {"tiny": 120, "small": 600, "full": 2400}
+MOST_S = {"tiny": 300, "small": 600, "full": 2400}
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
 Part = dict[str, Any]
 

@@ -136,6 +136,13 @@ def candidates(z, rows, boxes, query, w, k, allowed, skipped, budget):
     `query`, `w` (K,) float64, the largest weight 1; `allowed` (N,) bool by row number, or empty
     for all; row `skipped` is left out; after `budget` rows no further cell is opened.
     """
+    # what Python calls is called by nothing compiled: numba mixes up the two when both come from
+    # its cache ("'descr' is NULL")
+    return _search(z, rows, boxes, query, w, k, allowed, skipped, budget)
+
+
+@njit(nogil=True, cache=True)
+def _search(z, rows, boxes, query, w, k, allowed, skipped, budget):
     m, cells = len(z), len(boxes) // 2
     levels = _levels(cells)
     query32, w32 = query.astype(np.float32), w.astype(np.float32)
@@ -238,7 +245,7 @@ def candidates_of_many(z, rows, boxes, queries, w, k, allowed, skipped, budget):
     seen, proven = np.empty(len(queries), np.int64), np.empty(len(queries), np.bool_)
     for q in range(len(queries)):
         query = queries[q]
-        places, seen[q], proven[q] = candidates(
+        places, seen[q], proven[q] = _search(
             z, rows, boxes, query, w, k, allowed, skipped[q], budget
         )
         for place in places:

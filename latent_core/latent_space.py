@@ -12,9 +12,10 @@ from latent_core.certainty import Certainty
 from latent_core.errors import FolderError
 from latent_core.neighborhood import Neighborhood
 from latent_core.projection import (
+    PLACING_NEIGHBORS,
     DrawingCopy,
+    Placer,
     Projection,
-    place,
     project,
     read_projector,
 )
@@ -46,6 +47,7 @@ class LatentSpace(Certainty, Neighborhood):
             np.asarray(self._about["scaling"]["spread"]),
         )
         self._projections: dict[str, Projection] = {}
+        self._placers: dict[str, Placer] = {}
 
     def _file(self, name: str) -> str:
         return f"spaces/{self.name}/{name}"
@@ -65,7 +67,11 @@ class LatentSpace(Certainty, Neighborhood):
     def projections(self) -> tuple[str, ...]:
         """Names of the maps."""
         names = self.bundle.folder.names(self._file("projections/"))
-        return tuple(n.split("/")[3] for n in names if n.endswith("/projection.json"))
+        files = [n for n in names if n.endswith("/projection.json")]
+        return tuple(n.split("/")[3] for n in sorted(files, key=self._rank))
+
+    def _rank(self, file: str) -> int:
+        return int(self.bundle.folder.json(file).get("rank", 0))
 
     def projection(self, name: str | None = None) -> Projection:
         """Open a map by name (the first where none is given); opened once."""
@@ -95,7 +101,7 @@ class LatentSpace(Certainty, Neighborhood):
             folder.array(base + "coordinates.npy"),
             drawing,
             about["settings"],
-            self.metrics.get("maps", {}).get(name, {}),
+            about.get("quality") or self.metrics.get("maps", {}).get(name, {}),
             read_projector(folder.file(own)) if own in folder else None,
         )
 
@@ -119,12 +125,25 @@ class LatentSpace(Certainty, Neighborhood):
         self, latents: NDArray[np.floating], projection: str | None = None
     ) -> NDArray[np.float32]:
         """Place points (L, K) on a map: by its own projector, or at the median of the places of
-        their three nearest sources, which also places points that lack a block (NaN).
+        their three nearest landmarks, which also places points that lack a block (NaN).
         """
         here = self.projection(projection)
-        placed = place(self.z, here.coordinates[self.present], self.scaling.apply(latents))
+        placed = self._placed(here, latents)
         if here.projector is None:
             return placed
         return np.where(
             np.isfinite(latents).all(axis=1)[:, None], project(here.projector, latents), placed
         )
+
+    def _placed(self, here: Projection, latents: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Place points among a map's landmarks, among all sources where it came without any."""
+        landmarks = self._file(f"projections/{here.name}/landmarks.npy")
+        if landmarks not in self.folder:
+            rows, _ = self.nearest(latents, min(PLACING_NEIGHBORS, len(self.present)))
+            placed = np.median(here.coordinates[rows], axis=1).astype(np.float32)
+            placed[rows[:, 0] < 0] = np.nan
+            return placed
+        if here.name not in self._placers:
+            known = self.folder.array(landmarks)
+            self._placers[here.name] = Placer(self.scaled(known), here.coordinates[known])
+        return self._placers[here.name].place(self.scaling.apply(latents))
