@@ -140,6 +140,6 @@ class LatentSpace(Certainty, Neighborhood):
             base = self._file(f"projections/{here.name}/")
             folder, own = self.bundle.folder, base + "landmarks.npy" in self.bundle.folder
             rows = folder.array(base + "landmarks.npy") if own else self.present
-            z = self.scaling.apply(self.latents[rows])
-            self._placers[here.name] = Placer(z, here.coordinates[rows])
+            budget = here.settings.get("looked_at")
+            self._placers[here.name] = Placer(self.scaled(rows), here.coordinates[rows], budget)
         return self._placers[here.name]

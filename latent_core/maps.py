@@ -118,13 +118,15 @@ def _finished(
     return Map(
         made.method,
         coordinates,
-        _described(settings, made, len(present), int(np.isfinite(coordinates[:, 0]).sum())),
+        {**_described(settings, made, coordinates, len(present)), "looked_at": placer.budget},
         quality,
         made.landmarks,
     )
 
 
-def _described(settings: MapSettings, made: Made, present: int, shown: int) -> dict[str, Any]:
+def _described(
+    settings: MapSettings, made: Made, coordinates: Floats, present: int
+) -> dict[str, Any]:
     own = {name: getattr(settings, name) for name in OWN_SETTINGS[made.method]}
     if made.method == "tsne":
         own |= {"exaggeration": EXAGGERATION, "iterations": [EXAGGERATED_FOR, THEN_FOR]}
@@ -134,7 +136,7 @@ def _described(settings: MapSettings, made: Made, present: int, shown: int) -> d
         "seed": settings.seed,
         "full": len(made.landmarks) == present,
         "landmarks": len(made.landmarks),
-        "placed": shown - len(made.landmarks),
+        "placed": int(np.isfinite(coordinates[:, 0]).sum()) - len(made.landmarks),
     }
 
 
