@@ -50,7 +50,7 @@ def diagram(page):
 def open_plane(page, title):
     before = frame(page, PLANE)
     press(page, title)
-    until(page, lambda: frame(page, PLANE) > before)
+    until(page, lambda: frame(page, PLANE) > before, 30)
     settle(page, name=PLANE)
     return axes_of(page, "plane")
 
@@ -164,10 +164,11 @@ def test_every_other_tab_draws_or_says_what_is_missing(page):
     assert (x1 - x0) / (y1 - y0) == pytest.approx(box["width"] / box["height"], rel=0.02)
     box, _ = open_plane(page, "Latent pair")
     assert inked(page, box) > 0.005
-    before = pixels(page, box)
+    before, pictures = pixels(page, box), frame(page, PLANE)
     page.get_by_label("x", exact=True).select_option(label="latent_2")
-    until(page, lambda: page.state.drawer_choice.get("x") == "latent_2")
+    until(page, lambda: frame(page, PLANE) > pictures, 30)
     settle(page, name=PLANE)
+    assert page.state.drawer_choice["x"] == "latent_2"
     assert (np.abs(pixels(page, box) - before).max(-1) > 0.1).mean() > 0.005
     press(page, "Period-amplitude")
     reads(page, "this catalog has no period_d (nor frequency)")
