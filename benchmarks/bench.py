@@ -124,7 +124,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": _line_of("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": os.cpu_count(),
-        "memory": _line_of("/proc/meminfo", "MemTotal"),
+        "memory": _memory(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "libraries": versions(),
@@ -137,6 +137,11 @@ def _line_of(file: str, key: str) -> str:
         return ""
     lines = Path(file).read_text("utf-8").splitlines()
     return next((x.split(":", 1)[1].strip() for x in lines if x.startswith(key)), "")
+
+
+def _memory() -> str:
+    total = _line_of("/proc/meminfo", "MemTotal").split()
+    return f"{int(total[0]) / 2**20:.0f} GiB" if total else ""
 
 
 def _commit() -> str:
