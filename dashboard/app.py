@@ -74,7 +74,7 @@ def warm(bundles: Mapping[str, Bundle]) -> None:
         draw(state.drawing, layers_of(state), view)
         x0, x1, y0, y1 = state.drawing.extent
         corner = np.asarray([x0, x1, x0]), np.asarray([y0, y0, y1])
-        state.select(select_polygon(state.drawing, *corner))
+        state.select(select_polygon(state.drawing, *corner, state.size))
         for titles in dict(colour_choices(bundle, state.space_name)).values():
             state.colour(titles[0])
             draw(state.drawing, layers_of(state), view)

@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from dashboard.bitmap import Bitmap
 from dashboard.shared import shared
+from dashboard.tally import chosen
 from dashboard.theme import NO_LABEL, class_style, rgb
 from latent_core import Bundle
 from latent_core.catalog import Column
@@ -40,10 +42,10 @@ class Classes:
         """Colours of the classes, (K, 3)."""
         return np.asarray([rgb(class_style(name).colour) for name in self.names], np.uint8)
 
-    def shown(self, hidden: tuple[str, ...]) -> NDArray[np.bool_]:
-        """Return which catalog rows remain when some classes are hidden, (N,)."""
+    def shown(self, hidden: tuple[str, ...]) -> Bitmap:
+        """Return which catalog rows remain when some classes are hidden."""
         kept = np.asarray([name not in hidden for name in self.names], bool)
-        return np.asarray(kept[self.codes], bool)
+        return Bitmap.from_codes(self.codes, kept)
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,9 @@ class Numbers:
     column: Column
     values: NDArray[np.float32]
 
-    def among(self, rows: NDArray[np.bool_]) -> Numbers:
+    def among(self, rows: Bitmap) -> Numbers:
         """Return the numbers of some rows, (M,)."""
-        return Numbers(self.column, self.values[rows])
+        return Numbers(self.column, np.asarray(chosen(self.values, rows), np.float32))
 
     def percentiles(self, percents: ArrayLike) -> NDArray[np.float64]:
         """Return percentiles of the values that are there; NaN where there are none.

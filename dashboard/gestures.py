@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from bokeh.events import PanStart, SelectionGeometry, Tap
 from bokeh.models import BoxSelectTool, LassoSelectTool, PanTool, PolySelectTool, WheelZoomTool
-from numpy.typing import NDArray
 
 from dashboard import limits
+from dashboard.bitmap import Bitmap
 from dashboard.limits import LimitError
 from dashboard.picture import LivePicture
 from dashboard.selecting import nearest_row, select_box, select_polygon
@@ -114,11 +114,11 @@ class Gestures:
         self._unfinished = None
         how = self._drag.combination()
         try:
-            rows = self.rows_inside(event.geometry)
+            inside = self.rows_inside(event.geometry)
         except LimitError as error:
             self._state.status = str(error)
             return
-        self._state.select(rows, how)
+        self._state.select(inside, how)
 
     def _count_soon(self, geometry: Mapping[str, Any]) -> None:
         """Count what a gesture holds so far; the browser sends each move, few are counted."""
@@ -131,21 +131,23 @@ class Gestures:
         if geometry is None:
             return
         try:
-            rows = self.rows_inside(geometry)
+            inside = self.rows_inside(geometry)
         except LimitError:
             return  # no area yet
-        self._state.status = f"drawing: {len(rows):,} inside"
+        self._state.status = f"drawing: {inside.count:,} inside"
 
-    def rows_inside(self, geometry: Mapping[str, Any]) -> NDArray[np.int64]:
+    def rows_inside(self, geometry: Mapping[str, Any]) -> Bitmap:
         """Return the shown rows inside a box or polygon; LimitError where it is neither."""
-        drawing = self._drawing()
+        drawing, size = self._drawing(), self._state.size
         if geometry.get("type") == "rect":
             edges = [limits.finite(geometry.get(k), "box") for k in ("x0", "x1", "y0", "y1")]
             x0, x1, y0, y1 = edges
-            rows = select_box(drawing, min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1))
+            box = (min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1))
+            inside = select_box(drawing, *box, size)
         else:
-            rows = select_polygon(drawing, *limits.polygon(geometry.get("x"), geometry.get("y")))
-        return np.asarray(rows[self._state.shown[rows]], np.int64)
+            corners = limits.polygon(geometry.get("x"), geometry.get("y"))
+            inside = select_polygon(drawing, *corners, size)
+        return inside & self._state.shown
 
     def _clicked(self, event: Tap) -> None:
         if self._state.tool == "polygon":

@@ -13,6 +13,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.bitmap import Bitmap
+from dashboard.tally import class_counts
 from latent_core.catalog import Column
 
 BINS = 100
@@ -113,31 +115,19 @@ def _fill_codes(codes: Any, values: Any, low: float, high: float, log: bool) -> 
             codes[i] = min(max(int(place), 0), BINS - 1)
 
 
-@numba.njit(cache=True, nogil=True)
-def _count(codes: Any, shown: Any, selected: Any) -> Any:
-    found = np.zeros((2, 256), np.int64)
-    for i in range(len(codes)):
-        if shown[i]:
-            found[0, codes[i]] += 1
-            found[1, codes[i]] += selected[i]
-    return found
-
-
-def count(bins: Binned, shown: NDArray[np.bool_], selected: NDArray[np.bool_]) -> Counts:
-    """Count the shown sources of each bin, and those of them that are selected; masks (N,)."""
-    every, chosen = _count(bins.codes, shown, selected)
+def count(bins: Binned, shown: Bitmap, selected: Bitmap) -> Counts:
+    """Count the shown sources of each bin, and those of them that are selected."""
+    every, chosen = (class_counts(bins.codes, rows, 256) for rows in (shown, shown & selected))
     return Counts(every[:BINS], chosen[:BINS], int(every[OUTSIDE]), int(every[MISSING]))
 
 
-def rows_between(
-    values: NDArray, low: float, high: float, shown: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Return the shown rows whose value lies within low..high, both included, ascending."""
-    return np.flatnonzero((values >= low) & (values <= high) & shown)
+def rows_between(values: NDArray, low: float, high: float, shown: Bitmap) -> Bitmap:
+    """Return the shown rows whose value (N,) lies within low..high, both included."""
+    return Bitmap.from_mask((values >= low) & (values <= high)) & shown
 
 
 def warm() -> None:
     """Compile for the types that catalogs and latents have, before anybody waits for it."""
     for kind in (np.float32, np.float64):
         bins = binned(Column(""), np.zeros(1, kind))
-        count(bins, np.ones(1, bool), np.zeros(1, bool))
+        count(bins, Bitmap.all(1), Bitmap.all(1))

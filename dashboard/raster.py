@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dashboard.bitmap import Bitmap
 from dashboard.colouring import Classes, Ramp
 from dashboard.kernels import (
     GREY_ALPHA,
@@ -87,10 +88,10 @@ def class_layers(
     drawing: DrawingCopy,
     classes: Classes,
     codes: NDArray[np.integer],
-    shown: NDArray[np.bool_],
-    selected: NDArray[np.bool_] | None,
+    shown: Bitmap,
+    selected: Bitmap | None,
 ) -> Layers:
-    """Sort points into layers by class; `codes` in drawing order, masks over catalog rows."""
+    """Sort points into layers by class; `codes` in drawing order, bitmaps over catalog rows."""
     colours = classes.colours
     return Layers(_sorted(drawing, codes, shown, selected, len(colours)), colours)
 
@@ -98,8 +99,8 @@ def class_layers(
 def number_layers(
     drawing: DrawingCopy,
     values: NDArray[np.float32],
-    shown: NDArray[np.bool_],
-    selected: NDArray[np.bool_] | None,
+    shown: Bitmap,
+    selected: Bitmap | None,
     ramp: Ramp,
     table: NDArray[np.uint8],
 ) -> Layers:
@@ -113,14 +114,14 @@ def number_layers(
 def _sorted(
     drawing: DrawingCopy,
     codes: NDArray[np.integer],
-    shown: NDArray[np.bool_],
-    selected: NDArray[np.bool_] | None,
+    shown: Bitmap,
+    selected: Bitmap | None,
     colours: int,
 ) -> NDArray[np.integer]:
-    mask = shown if selected is None else selected
-    return np.asarray(
-        sort_layers(codes, drawing.order, shown, mask, selected is not None, colours)
-    )
+    if shown.is_full() and selected is None:
+        return codes  # nobody writes into layers: all sessions share these
+    kept = shown if selected is None else selected
+    return np.asarray(sort_layers(codes, drawing.order, shown.words, kept.words, colours))
 
 
 def points_near(drawing: DrawingCopy, view: View) -> int:

@@ -128,7 +128,8 @@ class Neighborhood:
         With their distances, exactly. Latents that are NaN do not count; a point of NaN alone has
         no neighbors: rows -1 and distances inf, as where there are fewer than k sources.
         """
-        z = self.scaling.apply(latents)
+        # float32 as the sources' own, so that a source is at no distance from itself
+        z = self.scaling.apply(latents).astype(np.float32)
         rows = np.full((len(z), k), -1, np.int64)
         distance = np.full((len(z), k), np.inf)
         for used, same in by_missing(z):

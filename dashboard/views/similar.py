@@ -167,7 +167,7 @@ class SimilarView(LazyView):
         """Return the rows that the boxes allow, None for all."""
         state, allowed = self.state, None
         if self.only_selection.value:
-            allowed = np.asarray(state.selection, bool)
+            allowed = state.selection.to_mask()
         if self.other_class.value and self.class_column:
             names = class_texts(state.frame[self.class_column])
             others = names != names[self.query]

@@ -167,7 +167,7 @@ class StatusView(pn.viewable.Viewer):
         state = self.state
         parts = [f"in view {state.in_view:,}"]
         if state.selection.any():
-            parts.append(f"selected {int(state.selection.sum()):,}")
+            parts.append(f"selected {state.selection.count:,}")
         if state.mine is not None:
             parts.append(f"{state.mine.on_the_map:,} of mine")
         parts.append(state.status or "click a source, wheel to zoom, l for the lasso")

@@ -187,9 +187,9 @@ def test_a_lasso_in_a_plane_equals_brute_force_and_missing_sources_are_counted()
     corners = np.array([(0.4, 2.03), (1.1, 12.3), (2.2, 3.1), (0.9, 5.2), (0.2, 9.1)])
     points = np.stack([columns["bp_rp"], y], 1).astype(np.float32)
     expected = good & Path(corners).contains_points(np.nan_to_num(points, nan=99))
-    found = np.sort(select_polygon(cmd.drawing, *corners.T))
-    assert len(found) > 500
-    assert np.array_equal(found, np.flatnonzero(expected))
+    found = select_polygon(cmd.drawing, *corners.T, size)
+    assert found.count > 500
+    assert np.array_equal(found.to_mask(), expected)
 
 
 def test_an_empty_catalog_and_one_without_any_place_are_planes_too():
