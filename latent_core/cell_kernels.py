@@ -162,21 +162,8 @@ def _search(z, rows, boxes, query, w, k, allowed, skipped, budget):
         seen += stop - start
         if len(place) - kept < stop - start:
             place, squared, kept = _make_room(place, squared, kept, to_keep)
-        kept = _look_through(
-            z,
-            rows,
-            start,
-            stop,
-            query32,
-            w32,
-            allowed,
-            skipped,
-            to_keep,
-            best,
-            place,
-            squared,
-            kept,
-        )
+        cell, filters = (z, rows, start, stop), (allowed, skipped, to_keep)
+        kept = _look_through(cell, filters, query32, w32, best, place, squared, kept)
         farthest = (np.sqrt(-best[0]) + shift) / (1 - step)
         to_open, to_keep = (farthest * (1 + step)) ** 2, (farthest * (1 + step) + shift) ** 2
     return _within(place[:kept], squared[:kept], to_keep), seen, True
@@ -200,10 +187,10 @@ def _descend(boxes, query, w, to_open, waiting):
 
 
 @njit(nogil=True, cache=True)
-def _look_through(
-    z, rows, start, stop, query, w, allowed, skipped, to_keep, best, place, squared, kept
-):
+def _look_through(cell, filters, query, w, best, place, squared, kept):
     """Keep the allowed rows of one cell that are near enough; returns how many are kept."""
+    z, rows, start, stop = cell
+    allowed, skipped, to_keep = filters
     for i in range(start, stop):
         if (len(allowed) and not allowed[rows[i]]) or rows[i] == skipped:
             continue

@@ -138,10 +138,17 @@ class Placer:
         asked = np.nan_to_num(np.asarray(new_z[rows], np.float32))
         count = min(PLACING_NEIGHBORS, len(self._xy))
         found = self._cells.nearest(asked, count, weights=weights, budget=MOST_LOOKED_AT)
-        places = np.median(self._xy[found.rows], axis=1)
-        same = found.distance[:, 0] == 0
-        places[same] = self._xy[found.rows[same, 0]]
-        placed[rows] = places
+        placed[rows] = among(self._xy, found.rows, found.distance)
+
+
+def among(
+    xy: Floats, rows: NDArray[np.int64], distance: NDArray[np.float64]
+) -> NDArray[np.floating]:
+    """Return the median place of each point's nearest rows (L, k), or that of a row it equals."""
+    places = np.median(xy[rows], axis=1)
+    same = distance[:, 0] == 0
+    places[same] = xy[rows[same, 0]]
+    return places
 
 
 def _spread(work: Callable[[NDArray[np.int64]], None], parts: Sequence[NDArray[np.int64]]) -> None:
