@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.config import MapSettings
+from latent_core.config import MAP_METHODS, MapSettings
 from latent_core.landmarks import choose_landmarks, needs_landmarks
 from latent_core.map_quality import measure_map
 from latent_core.projection import FEWEST, Floats, Placer, principal_axes, umap_coordinates
@@ -21,7 +21,6 @@ from latent_core.similarity import Scaling
 from latent_core.tsne import EXAGGERATED_FOR, EXAGGERATION, THEN_FOR, tsne_coordinates
 
 CHUNK = 262_144
-NAMES = {"umap": "UMAP", "tsne": "t-SNE"}
 OWN_SETTINGS = {"umap": ("neighbors", "min_dist", "epochs"), "tsne": ("perplexity",)}
 Say = Callable[[int, int, str], None]
 
@@ -86,7 +85,7 @@ def make_maps(rows: Rows, settings: MapSettings, say: Say) -> Iterator[Map]:
         landmarks = present[chosen]
     z = rows.z(landmarks)
     for method in settings.methods:
-        say(0, 0, f"{NAMES[method]} of {len(landmarks):,} sources")
+        say(0, 0, f"{MAP_METHODS[method]} of {len(landmarks):,} sources")
         made = Made(method, landmarks, z, coordinates_of(z, method, settings))
         yield _finished(rows, settings, made, present, say)
 
@@ -110,9 +109,9 @@ def _finished(
     others[made.landmarks] = False
     other_rows = np.flatnonzero(others)
     for part in chunks(len(other_rows)):
-        say(part.start, len(other_rows), f"{NAMES[made.method]}: placing among landmarks")
+        say(part.start, len(other_rows), f"{MAP_METHODS[made.method]}: placing among landmarks")
         coordinates[other_rows[part]] = placer.place(rows.z(other_rows[part]))
-    say(0, 0, f"{NAMES[made.method]}: measuring what it keeps")
+    say(0, 0, f"{MAP_METHODS[made.method]}: measuring what it keeps")
     quality = measure_map(
         lambda r: rows.z(present[r]), coordinates[present], np.isin(present, made.landmarks)
     )

@@ -77,7 +77,7 @@ STAGE_COMMANDS = [
     "--method",
     "methods",
     multiple=True,
-    type=click.Choice(MAP_METHODS),
+    type=click.Choice(list(MAP_METHODS)),
     help="which map, or maps: --method umap --method tsne (default: as the bundle was built)",
 )
 @click.option("--full", is_flag=True, help="all sources at once, no landmarks: may take an hour")
