@@ -12,9 +12,11 @@ from latent_core.certainty import Certainty
 from latent_core.errors import FolderError
 from latent_core.neighborhood import Neighborhood
 from latent_core.projection import (
+    PLACING_NEIGHBORS,
     DrawingCopy,
     Placer,
     Projection,
+    among,
     project,
     read_projector,
 )
@@ -124,22 +126,27 @@ class LatentSpace(Certainty, Neighborhood):
         self, latents: NDArray[np.floating], projection: str | None = None
     ) -> NDArray[np.float32]:
         """Place points (L, K) on a map: by its own projector, or at the median of the places of
-        their three nearest landmarks, which also places points that lack a block (NaN).
+        their three nearest landmarks (sources, where a map was made of all), which also places
+        points that lack a block (NaN).
         """
         here = self.projection(projection)
-        placed = self._placer(here).place(self.scaling.apply(latents))
+        landmarks = self._file(f"projections/{here.name}/landmarks.npy")
+        if landmarks in self.bundle.folder:
+            placed = self._placer(here, landmarks).place(self.scaling.apply(latents))
+        else:
+            found = self.nearest(latents, min(PLACING_NEIGHBORS, len(self.present)))
+            placed = among(here.coordinates, *found).astype(np.float32)
+            placed[found[0][:, 0] < 0] = np.nan
         if here.projector is None:
             return placed
         return np.where(
             np.isfinite(latents).all(axis=1)[:, None], project(here.projector, latents), placed
         )
 
-    def _placer(self, here: Projection) -> Placer:
-        """Keep a map's landmarks ready; all sources where it came without any."""
+    def _placer(self, here: Projection, landmarks: str) -> Placer:
+        """Keep a map's landmarks ready."""
         if here.name not in self._placers:
-            base = self._file(f"projections/{here.name}/")
-            folder, own = self.bundle.folder, base + "landmarks.npy" in self.bundle.folder
-            rows = folder.array(base + "landmarks.npy") if own else self.present
+            rows = self.bundle.folder.array(landmarks)
             budget = here.settings.get("looked_at")
             self._placers[here.name] = Placer(self.scaled(rows), here.coordinates[rows], budget)
         return self._placers[here.name]

@@ -112,8 +112,8 @@ class Placer:
     """Places rows on a map: at the median of the places of their three nearest known rows.
 
     `known_z` (M, K) are z-scored latents of the rows that the map was made of, `known_xy` (M, 2)
-    their places; `budget` is what `self.budget` was, where places must be the same again: how many
-    known rows a search looks at before it takes the nearest so far.
+    their places; `budget` is how many known rows a search looks at before it takes the nearest so
+    far, NO_LIMIT for the nearest indeed, and measured where it is not given.
     """
 
     def __init__(
@@ -143,11 +143,7 @@ class Placer:
         asked = np.asarray(new_z[rows], np.float32)
         count = min(PLACING_NEIGHBORS, len(self._xy))
         found = cells.nearest(asked, count, budget=self.budget)
-        places = np.sort(self._xy[found.rows], axis=1)
-        middle = (places[:, (count - 1) // 2] + places[:, count // 2]) / 2
-        same = found.distance[:, 0] == 0
-        middle[same] = self._xy[found.rows[same, 0]]
-        placed[rows] = middle
+        placed[rows] = among(self._xy, found.rows, found.distance)
 
     def _compared_by(self, used: NDArray[np.bool_]) -> Cells:
         """Return the known rows sorted by some of their latents; a few ways are kept ready."""
@@ -178,6 +174,18 @@ def enough_rows(cells: Cells) -> int:
             break
         budget *= 2
     return budget
+
+
+def among(
+    xy: Floats, rows: NDArray[np.int64], distance: NDArray[np.float64]
+) -> NDArray[np.floating]:
+    """Return the median place of each point's nearest rows (L, k), or that of a row it equals."""
+    k = rows.shape[1]
+    places = np.sort(xy[rows], axis=1)
+    middle = (places[:, (k - 1) // 2] + places[:, k // 2]) / 2
+    same = distance[:, 0] == 0
+    middle[same] = xy[rows[same, 0]]
+    return np.asarray(middle, np.float32)
 
 
 def _spread(work: Callable[[NDArray[np.int64]], None], parts: Sequence[NDArray[np.int64]]) -> None:

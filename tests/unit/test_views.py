@@ -172,6 +172,25 @@ def test_hits_can_be_selected():
     assert set(state.selection.to_rows()) == set(state.hits["row"])
 
 
+def test_a_selection_is_given_more_like_it():
+    state = state_of(4)
+    view = shown(SimilarView(state))
+    view.guard(view._select_more)
+    assert "nothing is selected" in view.notice.object
+    members = np.arange(3, 13)
+    state.selection = Bitmap.from_rows(members, ROWS)
+    expected = state.space.like_these(members, 100)
+    view.guard(view._select_more)
+    assert view.notice.object == ""
+    assert len(expected)
+    assert set(state.selection.to_rows()) == set(expected["row"])
+    assert not set(state.selection.to_rows()) & set(members)
+    state.selection = Bitmap.all(ROWS)
+    view.guard(view._select_more)
+    assert state.selection.count == ROWS
+    assert "every neighbor" in state.status
+
+
 def test_enrichment_compares_shares():
     codes = np.repeat(np.arange(3, dtype=np.int8), [10, 90, 0])
     classes = Classes(Column("class"), ("A", "B", "C"), codes, np.bincount(codes, minlength=3))
