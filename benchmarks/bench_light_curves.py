@@ -15,14 +15,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from measuring import Figure, report
+from measuring import Figure, only_full, report, skip
 
 import latent_core
 from latent_core import pipeline, stages
 from latent_core.bundle import Folder
 from latent_core.config import read_settings
-from latent_core.encoding import encode, load_observations
+from latent_core.encoding import encode
 from latent_core.evaluation import fold_neighbors
+from latent_core.inputs import load_observations
 from latent_core.modalities import load_modality
 from latent_core.models.published import released_vae
 from latent_core.products import EpochPhotometry, load_product
@@ -114,6 +115,12 @@ def compared(what: str, ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray
 
 
 def main(config: Path = CONFIG) -> None:
+    only_full("light_curves", 15)
+    if not RELEASE.is_dir():
+        skip(
+            "light_curves",
+            f"{RELEASE} is absent: these figures need the real curves that lie there",
+        )
     with tempfile.TemporaryDirectory() as place:
         survey = ingest([SHARED / "epoch_photometry_real.parquet"], Path(place) / "real.survey")
         source = Folder.open(survey.path, "survey")

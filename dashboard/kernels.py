@@ -13,19 +13,18 @@ import numpy as np
 
 
 @numba.njit(cache=True, nogil=True)
-def sort_layers(
-    codes: Any, order: Any, shown: Any, selected: Any, has_selection: bool, colours: int
-) -> Any:
+def sort_layers(codes: Any, order: Any, shown: Any, selected: Any, colours: int) -> Any:
     """Return the layer of each point in drawing order, (P,) like `codes`.
 
-    0..colours - 1 keep their colour, `colours` is unselected, `colours + 1` is not shown.
+    0..colours - 1 keep their colour, `colours` is unselected, `colours + 1` is not shown; `shown`
+    and `selected` are words of bitmaps over catalog rows.
     """
     layers = np.empty_like(codes)
     for i in range(len(codes)):
-        row = order[i]
-        if not shown[row]:
+        word, bit = order[i] >> 6, np.uint64(1) << np.uint64(order[i] & 63)
+        if not shown[word] & bit:
             layers[i] = colours + 1
-        elif has_selection and not selected[row]:
+        elif not selected[word] & bit:
             layers[i] = colours
         else:
             layers[i] = codes[i]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dashboard.bitmap import Bitmap
 from dashboard.colouring import Classes, Ramp
 from dashboard.kernels import (
     count_points,
@@ -54,7 +55,6 @@ EVERY = np.empty(0, np.int32)  # no weights: each point stands for itself
 NO_MEANS = np.empty((0, 0))
 NAN = np.float32(np.nan)
 Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,10 @@ def class_layers(
     drawing: DrawingCopy,
     classes: Classes,
     codes: NDArray[np.integer],
-    shown: Mask,
-    selected: Mask | None,
+    shown: Bitmap,
+    selected: Bitmap | None,
 ) -> Layers:
-    """Sort points into layers by class; `codes` in drawing order, masks over catalog rows.
+    """Sort points into layers by class; `codes` in drawing order, bitmaps over catalog rows.
 
     Where all are shown and none is selected the layers are the codes themselves, not a copy.
     """
@@ -127,14 +127,14 @@ def number_layers(
     drawing: DrawingCopy,
     values: Floats,
     missing: NDArray[np.int8],
-    masks: tuple[Mask, Mask | None],
+    masks: tuple[Bitmap, Bitmap | None],
     ramp: Ramp,
     table: NDArray[np.uint8],
 ) -> Layers:
     """Sort points into VALUED and MISSING, as `missing` tells; `table` (256, 3).
 
-    `values` and `missing` in drawing order, `masks` what is shown and what is selected over
-    catalog rows; where they leave nothing out, the layers are the arrays given, not copies.
+    `values` and `missing` in drawing order, `masks` what is shown and what is selected of
+    the catalog rows; where they leave nothing out, the layers are the arrays given, not copies.
     """
     colours = np.asarray([table[128], MISSING_RGB], np.uint8)
     if _is_plain(*masks):
@@ -143,21 +143,19 @@ def number_layers(
     return Layers(codes, colours, np.where(codes == VALUED, values, NAN), ramp, table)
 
 
-def _is_plain(shown: Mask, selected: Mask | None) -> bool:
-    return selected is None and bool(shown.all())
+def _is_plain(shown: Bitmap, selected: Bitmap | None) -> bool:
+    return selected is None and shown.is_full()
 
 
 def _sorted(
     drawing: DrawingCopy,
     codes: NDArray[np.integer],
-    shown: Mask,
-    selected: Mask | None,
+    shown: Bitmap,
+    selected: Bitmap | None,
     colours: int,
 ) -> NDArray[np.integer]:
-    mask = shown if selected is None else selected
-    return np.asarray(
-        sort_layers(codes, drawing.order, shown, mask, selected is not None, colours)
-    )
+    kept = shown if selected is None else selected
+    return np.asarray(sort_layers(codes, drawing.order, shown.words, kept.words, colours))
 
 
 def points_near(drawing: DrawingCopy, view: View) -> int:

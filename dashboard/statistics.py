@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dashboard.bitmap import Bitmap
+from dashboard.colouring import Classes
+from dashboard.tally import Percentiles, class_counts, numbers_of, percentiles
+from latent_core import Bundle
 from latent_core.catalog import Column
 from latent_core.modalities import Curve
 
@@ -38,33 +43,40 @@ class Spread:
     missing: int
 
 
-def class_shares(names: NDArray, mask: NDArray[np.bool_]) -> list[ClassShare]:
+def class_shares(classes: Classes, rows: Bitmap) -> list[ClassShare]:
     """Return the classes of the selection, most frequent first.
 
     `ratio` is the class's share of the selection over its share of the map.
     """
-    classes, code = np.unique(names, return_inverse=True)
-    total = np.bincount(code, minlength=len(classes))
-    inside = np.bincount(code[mask], minlength=len(classes))
-    size = max(int(mask.sum()), 1)
+    inside = class_counts(classes.codes, rows, len(classes.names))
+    size = max(rows.count, 1)
     shares = [
-        ClassShare(str(name), int(n), int(of), n / size, (n / size) / (of / len(names)))
-        for name, n, of in zip(classes, inside, total, strict=True)
+        ClassShare(name, int(n), int(of), n / size, (n / size) / (of / rows.size))
+        for name, n, of in zip(classes.names, inside, classes.counts, strict=True)
         if n
     ]
     return sorted(shares, key=lambda share: (-share.selected, share.name))
 
 
-def spread(values: NDArray, mask: NDArray[np.bool_]) -> Spread | None:
-    """Measure a column over the selection; None where it has no number there."""
-    numbers = np.asarray(values, np.float64)
-    inside = numbers[mask]
-    good = inside[np.isfinite(inside)]
-    if not len(good):
+def spread(bundle: Bundle, name: str, rows: Bitmap) -> Spread | None:
+    """Measure a catalog column over the selection; None where it has no number there."""
+    whole = _whole(bundle, name)
+    found = whole if rows.is_full() else percentiles(_numbers(bundle, name), rows, _BAND)
+    if not found.finite:
         return None
-    low, median, high = (float(v) for v in np.percentile(good, _BAND))
-    all_good = numbers[np.isfinite(numbers)]
-    return Spread(low, median, high, float(np.median(all_good)), len(inside) - len(good))
+    low, median, high = found.values
+    return Spread(low, median, high, whole.values[1], found.missing)
+
+
+@lru_cache(maxsize=512)
+def _whole(bundle: Bundle, name: str) -> Percentiles:
+    """Measure a column over the whole map: the same for every visitor and every selection."""
+    values = _numbers(bundle, name)
+    return percentiles(values, Bitmap.all(len(values)), _BAND)
+
+
+def _numbers(bundle: Bundle, name: str) -> NDArray[np.floating]:
+    return numbers_of(bundle.table[name])
 
 
 def numeric_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Column]:
@@ -80,12 +92,12 @@ def numeric_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Colu
     ]
 
 
-def sample_rows(mask: NDArray[np.bool_], most: int = SAMPLE) -> NDArray[np.int64]:
+def sample_rows(rows: Bitmap, most: int = SAMPLE) -> NDArray[np.int64]:
     """Return at most `most` random members, ascending; the same ones for the same selection."""
-    rows = np.flatnonzero(mask)
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))
+    if rows.count <= most:
+        return rows.to_rows()
+    places = np.random.default_rng(SEED).choice(rows.count, most, replace=False)
+    return rows.rows_at(np.sort(places))
 
 
 def relative(curves: Sequence[Curve]) -> list[Curve]:

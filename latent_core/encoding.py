@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,20 @@ from numpy.typing import NDArray
 
 from latent_core.bundle import Folder, StageWriter
 from latent_core.errors import FolderError
+from latent_core.inputs import has_observations, load_observations
 from latent_core.modalities import Constants, Curve, Grid, Modality, Observations, load_modality
 from latent_core.models import make_model
 from latent_core.products import item_of_row
 
 if TYPE_CHECKING:
+    import torch
+
     from latent_core.models.vae import VAE
 
 _CONSTANT = "constant."
-BATCH = 8192
+# Rows whose activations stay within a core's second cache (2 MB)
+BATCH = 1024
+CURVE_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -79,48 +84,67 @@ def decode(
 def encode(
     network: VAE, arrays: Mapping[str, NDArray]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Encode all rows of the arrays into posterior means and sigmas, (M, K) each."""
+    """Encode all rows of the arrays into posterior means and sigmas, (M, K) each.
+
+    A row's last bits may depend on the rows that it is encoded with: products of matrices sum in
+    another order for other shapes. The same rows in the same order give the same bytes.
+    """
     import torch
 
     count = len(arrays["x"])
     means = np.empty((count, network.latents), np.float32)
     sigmas = np.empty_like(means)
     with torch.inference_mode():
-        for start in range(0, count, BATCH):
-            part = slice(start, start + BATCH)
-            batch = {n: torch.from_numpy(np.array(arrays[n][part])) for n in network.inputs}
+        for rows, batch in batches(arrays, network.inputs):
             posterior = network.encode(batch)
-            means[part], sigmas[part] = posterior.mean.numpy(), posterior.sigma.numpy()
+            means[rows], sigmas[rows] = posterior.mean.numpy(), posterior.sigma.numpy()
     return means, sigmas
+
+
+def batches(
+    arrays: Mapping[str, NDArray], names: Iterable[str]
+) -> Iterator[tuple[slice | NDArray[np.int64], dict[str, torch.Tensor]]]:
+    """Cut arrays (M, ...) into batches that fit a core's cache: their rows, and tensors by name.
+
+    Light curves go shortest first, each batch cut after its longest curve: most are far shorter
+    than the array, and what lies beyond a row's mask is zero.
+    """
+    import torch
+
+    if "phase" not in arrays:
+        for start in range(0, len(arrays["x"]), BATCH):
+            part = slice(start, start + BATCH)
+            yield part, {n: torch.from_numpy(np.array(arrays[n][part])) for n in names}
+        return
+    length = np.asarray(arrays["mask"]).sum(axis=1)
+    by_length = np.argsort(length, kind="stable")
+    for start in range(0, len(length), CURVE_BATCH):
+        rows = by_length[start : start + CURVE_BATCH]
+        longest = max(1, int(length[rows[-1]]))
+        yield rows, {n: torch.from_numpy(np.array(arrays[n][rows, :longest])) for n in names}
 
 
 def decode_at(
     network: VAE, latents: NDArray[np.float32], arrays: Mapping[str, NDArray]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Decode latents (M, K) at each row's own points: its phases, or the model's own grid.
-
-    Phased rows go shortest first, each batch cut after its longest row: most are far shorter than
-    the array, and what lies beyond a row's mask is zero.
-    """
+    """Decode latents (M, K) at each row's own points: its phases, or the model's own grid."""
     if "phase" not in arrays:
         return decode(network, latents)
     import torch
 
-    mask = arrays["mask"]
-    mean, scatter = np.zeros(mask.shape, np.float32), np.zeros(mask.shape, np.float32)
-    by_length = np.argsort(mask.sum(axis=1), kind="stable")
+    shape = arrays["mask"].shape
+    mean, scatter = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     with torch.inference_mode():
-        for rows in np.array_split(by_length, max(1, len(by_length) // 1024)):
-            longest = max(1, int(mask[rows[-1]].sum()))
-            phase = torch.from_numpy(np.array(arrays["phase"][rows, :longest]))
-            decoded = network.decode(torch.from_numpy(np.array(latents[rows])), phase)
-            mean[rows, :longest] = decoded.mean.numpy()
-            scatter[rows, :longest] = decoded.sigma.numpy()
+        for rows, batch in batches(arrays, ("phase",)):
+            decoded = network.decode(torch.from_numpy(np.array(latents[rows])), batch["phase"])
+            cut = slice(0, batch["phase"].shape[1])
+            mean[rows, cut] = decoded.mean.numpy()
+            scatter[rows, cut] = decoded.sigma.numpy()
     return mean, scatter
 
 
 def noise_scatter(
-    network: VAE, arrays: Mapping[str, NDArray], draws: int, seed: int
+    network: VAE, arrays: Mapping[str, NDArray], draws: int, seed: int | Sequence[int]
 ) -> NDArray[np.float32]:
     """Return how far a source's own noise moves its latents, (M, K): one sigma.
 
@@ -132,18 +156,17 @@ def noise_scatter(
 
     rng = np.random.default_rng(seed)
     scatter = np.empty((len(arrays["x"]), network.latents), np.float32)
+    names = {*network.inputs, "error", "mask"}
     with torch.inference_mode():
-        for start in range(0, len(scatter), BATCH):
-            part = slice(start, start + BATCH)
-            batch = {n: torch.from_numpy(np.array(arrays[n][part])) for n in network.inputs}
-            error = np.where(arrays["mask"][part], arrays["error"][part], 0).astype(np.float32)
+        for rows, batch in batches(arrays, sorted(names)):
+            error = np.where(batch["mask"].numpy(), batch["error"].numpy(), 0).astype(np.float32)
             x = batch["x"]
             drawn = []
             for _ in range(draws):
                 noise = error * rng.standard_normal(error.shape, np.float32)
                 batch["x"] = x + torch.from_numpy(noise)
                 drawn.append(network.encode(batch).mean)
-            scatter[part] = torch.stack(drawn).std(dim=0).numpy()
+            scatter[rows] = torch.stack(drawn).std(dim=0).numpy()
     return scatter
 
 
@@ -173,40 +196,6 @@ def read_network(weights: Path, about: Mapping[str, Any]) -> tuple[VAE, Constant
         raise FolderError(f"{weights}: a weight is not finite; train the model again")
     network.load_state_dict(state)
     return network.eval(), constants
-
-
-def save_observations(writer: StageWriter, modality: str, observations: Observations) -> None:
-    """Write model input, one file an array."""
-    base = f"inputs/{modality}"
-    writer.save_array(f"{base}/rows.npy", observations.rows)
-    writer.save_array(f"{base}/scales.npy", observations.scales)
-    for name, array in observations.arrays.items():
-        writer.save_array(f"{base}/array_{name}.npy", array)
-
-
-def has_observations(folder: Folder, name: str) -> bool:
-    """Tell whether a bundle holds what a model was given (published latents come without)."""
-    return f"inputs/{name}/rows.npy" in folder
-
-
-def load_observations(folder: Folder, modality: str) -> Observations:
-    """Open model input as memory maps."""
-    base = f"inputs/{modality}/"
-    arrays = {
-        name[len(base) + len("array_") : -len(".npy")]: folder.array(name)
-        for name in folder.names(base + "array_")
-    }
-    return Observations(folder.array(base + "rows.npy"), arrays, folder.array(base + "scales.npy"))
-
-
-def of_all_rows(folder: Folder, model: str, file: str) -> NDArray[np.float32]:
-    """Return an array of a model for all catalog rows (N, k), NaN where it has none."""
-    base = f"models/{model}"
-    size = folder.array(f"{base}/latents.npy").shape[1]
-    spread = np.full((len(folder.catalog), size), np.nan, np.float32)
-    if f"{base}/{file}.npy" in folder:
-        spread[load_observations(folder, model).rows] = folder.array(f"{base}/{file}.npy")
-    return spread
 
 
 def load_model(folder: Folder, name: str) -> TrainedModel:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,29 +19,47 @@ from numpy.typing import NDArray
 
 from latent_core import trust
 from latent_core.activity import activity
-from latent_core.bundle import Folder, sha256_of, write_stage
+from latent_core.bundle import Folder, StageWriter, sha256_of, write_stage
+from latent_core.chunks import catalog_rows, cut, even, product_of, refer, source_ids_of
 from latent_core.config import BuildSettings, ModelSettings
-from latent_core.encoding import (
-    Weights,
-    encode,
-    load_observations,
-    noise_scatter,
-    read_network,
-    save_observations,
-    save_weights,
-)
+from latent_core.encoding import Weights, read_network, save_weights
 from latent_core.errors import LatentError
+from latent_core.executors import SERIAL, Workers
+from latent_core.inputs import (
+    files_of,
+    load_constants,
+    load_observations,
+    product_of_kind,
+    source_files,
+)
 from latent_core.modalities import Constants, load_modality
 from latent_core.modalities.xp_operator import require_release
 from latent_core.models import make_model
-from latent_core.products import PRODUCTS, Product, XpCoefficients, load_product
+from latent_core.passes import (
+    CHI,
+    DISTANCE,
+    MEANS,
+    SIGMAS,
+    Distance,
+    Encode,
+    Joiner,
+    Prepare,
+    distance_chunk,
+    encode_chunk,
+    joiner,
+    prepare_chunk,
+    run_pass,
+)
+from latent_core.passes import Report as Report
+from latent_core.products import XpCoefficients
 from latent_core.provenance import release_of
-from latent_core.training import TRAIN, history_csv, split_of, train
-from latent_core.trust import save_trust
+from latent_core.training import TRAIN, history_csv, one_thread, split_of, train
+from latent_core.trust import fit_limits, training_sample
 from latent_core.version import __version__
 
-Report = Callable[[str, int, int, str], None]
 NOISE_SEED = 0
+# A mean of so many is as good as needed, and their spectra are 130 MB
+FITTED = 100_000
 
 
 def silent(stage: str, done: int, total: int, text: str) -> None:
@@ -65,15 +83,20 @@ def is_fresh(folder: Folder, stage: str, record: Mapping[str, Any]) -> bool:
     return folder.stage(stage) == record
 
 
-def _product(folder: Folder, name: str) -> Product:
-    product = load_product(folder, PRODUCTS[name])
-    if product is None:
-        raise LatentError(f"{folder.path} holds no {name}; ingest files that carry it")
-    return product
+def prepare(
+    folder: Folder,
+    settings: BuildSettings,
+    name: str,
+    *,
+    force: bool = False,
+    workers: Workers = SERIAL,
+    report: Report = silent,
+) -> bool:
+    """Turn a raw product into model input (stage `inputs/<name>`); False where it is fresh.
 
-
-def prepare(folder: Folder, settings: BuildSettings, name: str, *, force: bool = False) -> bool:
-    """Turn a raw product into model input (stage `inputs/<name>`); False where it is fresh."""
+    The arrays are stored for training only; with given weights they are made again where they
+    are needed (see `inputs`).
+    """
     model = settings.models[name]
     modality = load_modality(model.modality)
     chosen = [asdict(settings.split), _weights_hash(folder, model), model.preparation]
@@ -82,35 +105,52 @@ def prepare(folder: Folder, settings: BuildSettings, name: str, *, force: bool =
         return False
     if modality.product == XpCoefficients.name:
         require_release(release_of(folder), name)
-    product = _product(folder, modality.product)
-    constants = _constants(folder, settings, model, product)
-    observations = modality.preprocess(product, folder.own_catalog, constants)
-    if not len(observations):
-        why = observations.rejected[0][1] if observations.rejected else "no source carries it"
-        raise LatentError(f"{folder.path}: no source can be used for {name}: {why}")
-    with write_stage(folder, f"inputs/{name}", record) as writer:
-        save_observations(writer, name, observations)
+    ids = source_ids_of(folder)
+    constants = _constants(folder, settings, model, ids)
+    stored = not model.weights
+    base = f"inputs/{name}"
+    with write_stage(folder, base, record) as writer:
+        plain = {n: np.asarray(c).tolist() for n, c in constants.items()}
+        writer.save_json(f"{base}/constants.json", plain)
+        if not stored:
+            writer.save_json(f"{base}/made.json", {"modality": modality.name})
+        with joiner(writer, base) as grown:
+            ref = refer(folder, source_files(folder, modality))
+            kind = modality.name, constants, stored
+            tasks = [Prepare(str(grown.parts), c, ref, *kind) for c in cut(ids)]
+            stage = f"prepare {name}"
+            done = run_pass(
+                prepare_chunk, tasks, grown, workers=workers, report=report, stage=stage
+            )
+        rejected = [one for part in done for one in part.rejected]
+        if not any(part.sources for part in done):
+            why = rejected[0][1] if rejected else "no source carries it"
+            raise LatentError(f"{folder.path}: no source can be used for {name}: {why}")
         writer.save_json(
-            f"inputs/{name}/constants.json",
-            {n: np.asarray(c).tolist() for n, c in constants.items()},
-        )
-        ids = folder.catalog.source_id
-        writer.save_json(
-            f"inputs/{name}/rejected.json",
-            [{"source_id": str(ids[row]), "reason": why} for row, why in observations.rejected],
+            f"{base}/rejected.json",
+            [{"source_id": str(ids[row]), "reason": why} for row, why in rejected],
         )
     return True
 
 
 def _constants(
-    folder: Folder, settings: BuildSettings, model: ModelSettings, product: Product
+    folder: Folder, settings: BuildSettings, model: ModelSettings, ids: NDArray[np.int64]
 ) -> Constants:
-    """Take the constants of given weights, or the preparation's and those fitted on training."""
+    """Take the constants of given weights, or the preparation's and those fitted on training.
+
+    They are fitted on all sources, or above FITTED of them on a sample drawn by a fixed seed.
+    """
     if model.weights:
         return read_network(*_given(folder, model))[1]
     modality = load_modality(model.modality)
-    side = split_of(folder.catalog.source_id, settings.split)
-    fitted = modality.fit(product, folder.own_catalog, side == TRAIN)
+    product = product_of_kind(folder, modality.product)
+    train = split_of(ids, settings.split) == TRAIN
+    rows = np.arange(len(ids))
+    if len(rows) > FITTED:
+        drawn = np.random.default_rng(0).choice(len(rows), FITTED, replace=False)
+        rows = np.sort(drawn)
+    catalog = catalog_rows(folder, rows, modality.catalog_columns)
+    fitted = modality.fit(product_of(product, rows), catalog, train[rows])
     return {**modality.preparation(model.preparation), **fitted}
 
 
@@ -149,8 +189,8 @@ def train_model(
     if not force and is_fresh(folder, f"train/{name}", record):
         return False
     observations = load_observations(folder, name)
-    constants = {n: np.asarray(c) for n, c in folder.json(f"inputs/{name}/constants.json").items()}
-    side = split_of(folder.catalog.source_id[observations.rows], settings.split)
+    constants = load_constants(folder, name)
+    side = split_of(source_ids_of(folder)[observations.rows], settings.split)
     history = []
     if model.weights:
         weights, about = _given(folder, model)
@@ -211,7 +251,13 @@ def _about(folder: Folder, model: ModelSettings, side: NDArray[np.uint8]) -> dic
 
 
 def encode_sources(
-    folder: Folder, settings: BuildSettings, name: str, *, force: bool = False
+    folder: Folder,
+    settings: BuildSettings,
+    name: str,
+    *,
+    force: bool = False,
+    workers: Workers = SERIAL,
+    report: Report = silent,
 ) -> bool:
     """Encode all usable sources (stage `encode/<name>`); False where it is fresh.
 
@@ -224,21 +270,45 @@ def encode_sources(
     if not force and is_fresh(folder, f"encode/{name}", record):
         return False
     base = f"models/{name}"
-    about = folder.json(f"{base}/model.json")
-    network, _ = read_network(folder.file(f"{base}/model.safetensors"), about)
-    observations = load_observations(folder, name)
-    means, sigmas = encode(network, observations.arrays)
-    side = split_of(folder.catalog.source_id[observations.rows], settings.split)
-    points = load_modality(about["modality"]).decode_points()
+    model_files = tuple(f"{base}/model.{end}" for end in ("json", "safetensors"))
+    network, _ = read_network(folder.file(model_files[1]), folder.json(model_files[0]))
+    ids = source_ids_of(folder)
+    side = split_of(ids[folder.array(f"inputs/{name}/rows.npy")], settings.split)
     with write_stage(folder, f"encode/{name}", record) as writer:
-        writer.save_array(f"{base}/latents.npy", means)
-        writer.save_array(f"{base}/sigmas.npy", sigmas)
-        if draws:
-            noise = noise_scatter(network, observations.arrays, draws, NOISE_SEED)
-            writer.save_array(f"{base}/noise_sigmas.npy", noise)
+        with joiner(writer, base) as grown, one_thread():
+            ref = refer(folder, (*files_of(folder, name), *model_files))
+            how = name, draws, NOISE_SEED
+            tasks = [Encode(str(grown.parts), chunk, ref, *how) for chunk in cut(ids)]
+            stage = f"encode {name}"
+            run_pass(encode_chunk, tasks, grown, workers=workers, report=report, stage=stage)
+        means, sigmas = (np.load(grown.path(n), mmap_mode="r") for n in (MEANS, SIGMAS))
+        points = load_modality(folder.json(model_files[0])["modality"]).decode_points()
         writer.save_json(f"{base}/activity.json", activity(network, means, sigmas, points))
-        save_trust(writer, name, network, observations, means, side)
+        _save_trust(writer, base, grown, side, workers=workers, report=report)
     return True
+
+
+def _save_trust(
+    writer: StageWriter,
+    base: str,
+    encoded: Joiner,
+    side: NDArray[np.uint8],
+    *,
+    workers: Workers,
+    report: Report,
+) -> None:
+    """Measure how far all latents lie from training sources, and set the limits."""
+    latents = np.load(encoded.path(MEANS), mmap_mode="r")
+    writer.save_array(f"{base}/trust/training.npy", training_sample(latents, side))
+    training = str(writer.path(f"{base}/trust/training.npy"))
+    with joiner(writer, base) as grown:
+        files = str(encoded.path(MEANS)), training
+        tasks = [Distance(str(grown.parts), c, *files) for c in even(len(latents))]
+        stage = f"trust {base.split('/')[1]}"
+        run_pass(distance_chunk, tasks, grown, workers=workers, report=report, stage=stage)
+    chi, distance = np.load(encoded.path(CHI)), np.load(grown.path(DISTANCE))
+    limits = fit_limits(chi, distance, side)
+    writer.save_json(f"{base}/trust/limits.json", asdict(limits))
 
 
 def flag_sources(folder: Folder, names: Iterable[str], *, force: bool = False) -> bool:

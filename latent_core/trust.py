@@ -9,14 +9,15 @@ limits are quantiles of held-out sources, so about one held-out source in a hund
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.bundle import Folder, StageWriter, write_stage
+from latent_core.bundle import Folder, write_stage
 from latent_core.catalog import Column
+from latent_core.chunks import identifiers_only
 from latent_core.derived import save_derived
 from latent_core.encoding import decode_at
 from latent_core.evaluation import reconstruction_chi
@@ -150,25 +151,19 @@ def _quantile(values: NDArray[np.floating]) -> float:
     return float(np.quantile(finite, QUANTILE)) if len(finite) else 0.0
 
 
-def save_trust(
-    writer: StageWriter,
-    name: str,
-    network: VAE,
-    observations: Observations,
-    latents: NDArray[np.float32],
-    side: NDArray[np.uint8],
-) -> None:
-    """Measure a model's sources and write `models/<name>/trust/`; `side` (M,) is the split."""
-    training = latents[side == TRAIN] if (side == TRAIN).sum() > NEIGHBORS else latents
-    if len(training) > MOST_REFERENCES:
+def training_sample(latents: NDArray[np.float32], side: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return latents of training sources that others are measured against, (R, K).
+
+    At most MOST_REFERENCES of them, drawn by a fixed seed; all sources where the training split
+    is too small to have neighbors.
+    """
+    rows = np.flatnonzero(side == TRAIN)
+    if len(rows) <= NEIGHBORS:
+        rows = np.arange(len(latents))
+    if len(rows) > MOST_REFERENCES:
         rng = np.random.default_rng(0)
-        training = training[np.sort(rng.choice(len(training), MOST_REFERENCES, replace=False))]
-    chi = chi_of(network, observations.arrays, latents)
-    distance = training_distance(latents, training)
-    base = f"models/{name}/trust"
-    for part, values in (("chi", chi), ("distance", distance), ("training", training)):
-        writer.save_array(f"{base}/{part}.npy", values)
-    writer.save_json(f"{base}/limits.json", asdict(fit_limits(chi, distance, side)))
+        rows = rows[np.sort(rng.choice(len(rows), MOST_REFERENCES, replace=False))]
+    return np.asarray(latents[rows])
 
 
 def load_trust(folder: Folder, name: str) -> Trust | None:
@@ -204,7 +199,8 @@ def flag_sources(folder: Folder, models: tuple[str, ...], made_from: Mapping[str
 
     A source that no model has judged has no value.
     """
-    flags = np.full(len(folder.catalog), None, object)
+    catalog = identifiers_only(folder)
+    flags = np.full(len(catalog), None, object)
     for name in models:
         if (trust := load_trust(folder, name)) is None:
             continue
@@ -212,4 +208,4 @@ def flag_sources(folder: Folder, models: tuple[str, ...], made_from: Mapping[str
         seen = flags[trust.rows] == "yes"
         flags[trust.rows] = np.where(outside | seen, "yes", "no")
     with write_stage(folder, STAGE, made_from) as writer:
-        save_derived(writer, STAGE, folder.catalog, {OUTSIDE.name: flags}, [OUTSIDE])
+        save_derived(writer, STAGE, catalog, {OUTSIDE.name: flags}, [OUTSIDE])

@@ -11,7 +11,8 @@ import torch
 from latent_core import space_stages
 from latent_core.bundle import Manifest, new_folder
 from latent_core.catalog import Catalog
-from latent_core.encoding import Weights, save_observations, save_weights
+from latent_core.encoding import Weights, save_weights
+from latent_core.inputs import save_observations
 from latent_core.modalities import Observations
 from latent_core.models import make_model
 

@@ -2,46 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import panel as pn
-from bokeh.events import PanStart, SelectionGeometry, Tap
-from bokeh.models import (
-    BoxSelectTool,
-    LassoSelectTool,
-    PanTool,
-    PolySelectTool,
-    Range1d,
-    WheelZoomTool,
-)
+from bokeh.models import Range1d
 from bokeh.plotting import figure
 
-from dashboard import design, limits, theme
+from dashboard import design, theme
 from dashboard.colouring import Classes
+from dashboard.gestures import Gestures, Near, make_tools, make_wheel, with_lock
 from dashboard.labels import labels_in_view
 from dashboard.layering import layers_of
-from dashboard.limits import LimitError
 from dashboard.marks import Marks
 from dashboard.mine import MINE_TAB
 from dashboard.overlay import Overlay, mine_text
 from dashboard.picture import LivePicture, Subject, home
 from dashboard.pointer import Pointer, hover_text
 from dashboard.raster import Layers, Picture, View
-from dashboard.selecting import select_box, select_polygon
-from dashboard.state import MOST_HITS, Combine, ExplorerState
-
-REACH_PX = 14
-LIVE_COUNT_MS = 120
-
-
-def combination(modifiers: Mapping[str, bool], chosen: Combine) -> Combine:
-    """Return how a gesture combines: by its keys, else as the buttons say."""
-    shift, alt = bool(modifiers.get("shift")), bool(modifiers.get("alt"))
-    if shift and alt:
-        return "intersect"
-    return "add" if shift else "subtract" if alt else chosen
+from dashboard.state import MOST_HITS, ExplorerState
 
 
 class MapView(pn.viewable.Viewer):
@@ -52,8 +31,6 @@ class MapView(pn.viewable.Viewer):
         self.state = state
         self._layers: Layers | None = None
         self._reporting = self._fit_due = False
-        self._modifiers: Mapping[str, bool] = {}
-        self._unfinished: Mapping[str, Any] | None = None
         self._build()
         self._fit()
         self._watch()
@@ -65,13 +42,7 @@ class MapView(pn.viewable.Viewer):
         return self._pane
 
     def _build(self) -> None:
-        self.tools = {
-            "pan": PanTool(),
-            "lasso": LassoSelectTool(renderers=[], continuous=True),
-            "box": BoxSelectTool(renderers=[], continuous=True),
-            "polygon": PolySelectTool(renderers=[]),
-        }
-        wheel = WheelZoomTool(speed=1 / 450)
+        self.tools, wheel = make_tools(), make_wheel()
         self.figure = figure(
             x_range=Range1d(0, 1),
             y_range=Range1d(0, 1),
@@ -92,12 +63,12 @@ class MapView(pn.viewable.Viewer):
         self.picture = LivePicture(self.figure, self._subject, self._shown, self._label)
         self.overlay = Overlay(self.figure)
         self.marks = Marks(self.figure)
+        self.gestures = Gestures(
+            self.state, self.figure, self.picture, lambda: self.state.drawing, self._is_mine
+        )
         self.pointer = Pointer(self.figure, self.marks.hover, self._rested)
 
     def _watch(self) -> None:
-        self.figure.on_event(PanStart, self._drag_started)
-        self.figure.on_event(SelectionGeometry, self._drawn)
-        self.figure.on_event(Tap, self._clicked)
         watch = self.state.param.watch
         place = ["bundle_name", "space_name", "projection_name"]
         look = ["palette", "reverse_palette", "scale", "clip"]
@@ -109,89 +80,25 @@ class MapView(pn.viewable.Viewer):
 
     # What the browser tells
 
-    def _drag_started(self, event: PanStart) -> None:
-        self._modifiers = dict(event.modifiers or {})
-
-    def _drawn(self, event: SelectionGeometry) -> None:
-        if not event.final:
-            self._count_soon(event.geometry)
-            return
-        self._unfinished = None
-        modifiers, self._modifiers = self._modifiers, {}
-        try:
-            rows = self._rows_inside(event.geometry)
-        except LimitError as error:
-            self.state.status = str(error)
-            return
-        self.state.select(rows, combination(modifiers, self.state.combine))
-
-    def _count_soon(self, geometry: Mapping[str, Any]) -> None:
-        """Count what a gesture holds so far; the browser sends each move, few are counted."""
-        waiting, self._unfinished = self._unfinished is not None, geometry
-        if not waiting:
-            self.figure.document.add_timeout_callback(self._count, LIVE_COUNT_MS)
-
-    def _count(self) -> None:
-        geometry, self._unfinished = self._unfinished, None
-        if geometry is None:
-            return
-        try:
-            rows = self._rows_inside(geometry)
-        except LimitError:
-            return  # no area yet
-        self.state.status = f"drawing: {len(rows):,} inside"
-
-    def _rows_inside(self, geometry: Mapping[str, Any]) -> Any:
-        drawing = self.state.drawing
-        if geometry.get("type") == "rect":
-            edges = [limits.finite(geometry.get(k), "box") for k in ("x0", "x1", "y0", "y1")]
-            x0, x1, y0, y1 = edges
-            rows = select_box(drawing, min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1))
-        else:
-            rows = select_polygon(drawing, *limits.polygon(geometry.get("x"), geometry.get("y")))
-        return rows[self.state.shown[rows]]
-
-    def _clicked(self, event: Tap) -> None:
-        if self.state.tool == "polygon":
-            return  # the click was a corner
-        if (own := self._mine_at(event.x, event.y)) >= 0:
+    def _is_mine(self, near: Near) -> bool:
+        """Open the card of the visitor's own source at this place, if there is one."""
+        own = self._mine_at(near)
+        if own >= 0:
             self.state.param.update(current_mine=own, tab=MINE_TAB)
-            return
-        row = self._row_at(event.x, event.y)
-        if row < 0:
-            return
-        modifiers = event.modifiers or {}
-        if modifiers.get("shift") or modifiers.get("alt"):
-            self.state.select(np.asarray([row]), combination(modifiers, "new"))
-        else:
-            self.state.current_row = row
+        return own >= 0
 
-    def _row_at(self, x: object, y: object) -> int:
-        """Return the shown row within 14 CSS pixels of a place, -1 where none is."""
-        near = self._near(x, y)
-        return -1 if near is None else self.state.pick(*near)
-
-    def _mine_at(self, x: object, y: object) -> int:
+    def _mine_at(self, near: Near | None) -> int:
         """Return which of the visitor's own sources was placed here, -1 where none was."""
-        near, mine = self._near(x, y), self.state.mine
-        return -1 if near is None or mine is None else mine.pick(*near)
-
-    def _near(self, x: object, y: object) -> tuple[float, float, tuple[float, float]] | None:
-        try:
-            place = limits.finite(x, "pointer"), limits.finite(y, "pointer")
-            view = self.picture.view()
-        except LimitError:
-            return None
-        reach = REACH_PX * view.ratio
-        wide, high = (view.x1 - view.x0) / view.width, (view.y1 - view.y0) / view.height
-        return (*place, (reach * wide, reach * high))
+        mine = self.state.mine
+        return -1 if near is None or mine is None else mine.pick(near.x, near.y, near.reach)
 
     def _rested(self, turn: int, x: float, y: float) -> None:
-        state, own = self.state, self._mine_at(x, y)
+        near = self.gestures.near(x, y)
+        state, own = self.state, self._mine_at(near)
         if state.mine is not None and own >= 0:
             place, text = state.mine.place(own), mine_text(state.space, state.mine, own)
         else:
-            row = self._row_at(x, y)
+            row = self.gestures.row_at(near)
             place = state.place(row)
             text = "" if place is None else hover_text(state, row)
             if place is not None and state.mine is not None:
@@ -211,18 +118,10 @@ class MapView(pn.viewable.Viewer):
         """Move to a view that somebody asked for; our own report of one asks for nothing."""
         if not self._reporting:
             self._fit_due = True
-            self._with_lock(self._fit)
+            with_lock(self.figure, self._fit)
 
     def _marks_changed(self, *_: Any) -> None:
-        self._with_lock(self._mark)
-
-    def _with_lock(self, work: Callable[[], None]) -> None:
-        """Change Bokeh models at the next tick: Panel tells some events without the lock."""
-        document = self.figure.document
-        if document is None or document.session_context is None:
-            work()
-        else:
-            document.add_next_tick_callback(lambda: work())
+        with_lock(self.figure, self._mark)
 
     def _fit(self) -> None:
         self._fit_due = False

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import click
 
-from latent_core.commands.options import FILE, OVERWRITE, RELEASE, out_option
+from latent_core.commands.options import (
+    DASK,
+    FILE,
+    JOBS,
+    OVERWRITE,
+    RELEASE,
+    out_option,
+    workers_for,
+)
+from latent_core.config import MAP_METHODS
 from latent_core.errors import InputError
 from latent_core.progress import Progress, counted
 
@@ -19,21 +28,34 @@ from latent_core.progress import Progress, counted
 @click.option(
     "--config", type=FILE, help="TOML file of settings, or the name of a shipped one: masked"
 )
-def build(survey: Path, out: Path, overwrite: bool, config: Path | None) -> None:
+@JOBS
+@DASK
+def build(
+    survey: Path,
+    out: Path,
+    overwrite: bool,
+    config: Path | None,
+    jobs: int | None,
+    dask: str,
+) -> None:
     """Train, encode, index, project and evaluate: whatever is missing or stale."""
     from latent_core.pipeline import build as run
 
-    run(survey, out, config=config, overwrite=overwrite, report=Progress())
+    with workers_for(jobs, dask) as workers:
+        run(survey, out, config=config, overwrite=overwrite, report=Progress(), workers=workers)
     click.echo(f"{out} is built; next: gaia-latent serve {out}")
 
 
 def _stage_command(stage: str, text: str) -> click.Command:
     @click.command(name=stage, help=text)
     @click.argument("bundle", type=FILE)
-    def command(bundle: Path) -> None:
+    @JOBS
+    @DASK
+    def command(bundle: Path, jobs: int | None, dask: str) -> None:
         from latent_core.pipeline import run_stage
 
-        made = run_stage(bundle, stage, report=Progress())
+        with workers_for(jobs, dask) as workers:
+            made = run_stage(bundle, stage, report=Progress(), workers=workers)
         click.echo(f"{stage}: {', '.join(made)} renewed in {bundle}")
 
     return command
@@ -45,9 +67,32 @@ STAGE_COMMANDS = [
         "train": "Train all models of a bundle anew.",
         "encode": "Encode all sources of a bundle anew.",
         "index": "Join blocks and build the similarity indices anew.",
-        "project": "Make the maps of a bundle anew.",
     }.items()
 ]
+
+
+@click.command()
+@click.argument("bundle", type=FILE)
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    type=click.Choice(list(MAP_METHODS)),
+    help="which map, or maps: --method umap --method tsne (default: as the bundle was built)",
+)
+@click.option("--full", is_flag=True, help="all sources at once, no landmarks: may take an hour")
+@click.option("--landmarks", type=int, help="make it of so many sources, and place the others")
+def project(bundle: Path, methods: Sequence[str], full: bool, landmarks: int | None) -> None:
+    """Make the maps of a bundle anew, and measure what they keep."""
+    from latent_core.pipeline import run_stage
+
+    given = {"methods": tuple(methods), "full": full, "landmarks": landmarks}
+    asked = {name: value for name, value in given.items() if value}
+    made = run_stage(bundle, "project", Progress(), asked=asked)
+    click.echo(f"project: {', '.join(made)} renewed in {bundle}")
+
+
+STAGE_COMMANDS.append(project)
 
 
 @click.command()

@@ -86,6 +86,8 @@ class Modality(ABC):
     title: ClassVar[str]
     product: ClassVar[str]
     scale_names: ClassVar[tuple[str, ...]]
+    # What `preprocess` and `fit` read of the catalog: a worker reads these columns and no others
+    catalog_columns: ClassVar[tuple[str, ...]] = ()
     # What a person calls the latents of a modality that is its own latent space
     latent_names: ClassVar[tuple[str, ...]] = ()
     # How a published recipe prepares it, by name; the numbers go into the model's constants

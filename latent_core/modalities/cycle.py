@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from latent_core.catalog import Catalog
 from latent_core.modalities import Constants, Curve, Floats, Grid, Modality, Observations
-from latent_core.modalities.folded import CURVE_PHASES, frequencies
+from latent_core.modalities.folded import CURVE_PHASES, FREQUENCY_COLUMNS, frequencies
 from latent_core.modalities.light_curves import (
     FEWEST_POINTS,
     clean,
@@ -38,6 +38,7 @@ class CycleModality(Modality):
     name = "cycle"
     title = "period and amplitude"
     product = EpochPhotometry.name
+    catalog_columns = FREQUENCY_COLUMNS
     scale_names = ("mag_constant",)
     latent_names = ("log_frequency", "log_amplitude")
 

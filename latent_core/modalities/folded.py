@@ -33,6 +33,7 @@ from latent_core.modalities.light_curves import (
 from latent_core.products import G_BAND, EpochPhotometry, Product
 
 CURVE_PHASES = 200
+FREQUENCY_COLUMNS = ("frequency", "period_d")
 # The paper's curves have exactly 100 points of standardised magnitude (huijse-2025.md, 2)
 PAPER_CONSTANTS = {"points": np.array(100.0), "standardised": np.array(1.0)}
 
@@ -54,6 +55,7 @@ class FoldedModality(Modality):
     name = "folded"
     title = "folded G light curve"
     product = EpochPhotometry.name
+    catalog_columns = FREQUENCY_COLUMNS
     scale_names = ("frequency", "phase_shift", "mag_bright", "mag_range")
     preparations = MappingProxyType({RELEASE: {}, PAPER: PAPER_CONSTANTS})
 

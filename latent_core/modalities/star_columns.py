@@ -133,6 +133,11 @@ def _coefficients() -> tuple[StarColumn, ...]:
 COLUMNS: tuple[StarColumn, ...] = (*BANDS, *_coefficients(), *EXTRAS)
 NAMES = tuple(column.name for column in COLUMNS)
 SURVEYS = tuple(dict.fromkeys(column.survey for column in COLUMNS))
+# All that a star table reads of a catalog, under any accepted name
+CATALOG_COLUMNS = (
+    *(name for column in COLUMNS for name in (*column.columns, *column.error_columns)),
+    *TARGET_COLUMNS,
+)
 BAND_PART = slice(0, len(BANDS))
 XP_PART = slice(len(BANDS), len(COLUMNS) - len(EXTRAS))
 

@@ -19,6 +19,7 @@ from latent_core.modalities.star_columns import (
     ANCHOR,
     BAND_PART,
     BANDS,
+    CATALOG_COLUMNS,
     COLUMNS,
     LABELS,
     NAMES,
@@ -44,6 +45,7 @@ class StarTableModality(Modality):
     title = "XP and photometry"
     product = XpCoefficients.name
     scale_names = ("g_mag", "has_xp")
+    catalog_columns = CATALOG_COLUMNS
 
     def fit(self, product: Product, catalog: Catalog, train: NDArray[np.bool_]) -> Constants:
         """Return centers and spreads of columns (C,) and labels (L,), and band offsets (B,).

@@ -28,6 +28,7 @@ class XpCoefficientsModality(Modality):
     title = "XP spectrum"
     product = XpCoefficients.name
     scale_names = ("g_flux",)
+    catalog_columns = (G_COLUMN,)
 
     def fit(self, product: Product, catalog: Catalog, train: NDArray[np.bool_]) -> Constants:
         """Return mean and spread (110,) of c / F_G over usable training rows."""

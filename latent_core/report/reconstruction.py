@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.encoding import decode_at, has_observations, load_observations, read_network
+from latent_core.encoding import decode_at, read_network
 from latent_core.evaluation import quantiles, reconstruction_chi
+from latent_core.inputs import has_observations, load_observations
 from latent_core.report.anchors import anchors_of
 from latent_core.report.classes import label_sets
 from latent_core.report.classification import published_table

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_core.catalog import Catalog
-from latent_core.encoding import has_observations, load_observations
 from latent_core.figures import STELLAR_PARAMETERS
+from latent_core.inputs import has_observations, load_observations
 from latent_core.report.anchors import anchors_of
 from latent_core.report.classification import published_table
 from latent_core.report.content import Context, Features, Plot, Section, Table, sample

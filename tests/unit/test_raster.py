@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dashboard.bitmap import Bitmap
 from dashboard.colouring import Classes, Numbers, ramp
 from dashboard.raster import View, class_layers, draw, number_layers
 from dashboard.shading import UNSELECTED_RGB
@@ -21,11 +22,16 @@ DRAWING = sort_for_drawing(COORDINATES)
 NAMES = ("RR", "ECL", "LPV", NO_LABEL)
 CODES = RNG.integers(0, 4, N).astype(np.int8)
 CLASSES = Classes(Column("class"), NAMES, CODES, np.bincount(CODES))
-EVERYTHING = np.ones(N, bool)
+EVERYTHING = Bitmap.all(N)
 WHOLE = View(-20, 20, -20, 20, 200, 160)
 
 
+def bits(mask):
+    return mask if mask is None or isinstance(mask, Bitmap) else Bitmap.from_mask(mask)
+
+
 def layers(shown=EVERYTHING, selected=None):
+    shown, selected = bits(shown), bits(selected)
     return class_layers(DRAWING, CLASSES, CODES[DRAWING.order], shown, selected)
 
 
@@ -137,7 +143,7 @@ def test_sorted_points_and_counted_planes_give_one_picture(monkeypatch, numbers)
         values = np.where(CODES == 2, np.nan, COORDINATES[:, 1]).astype(np.float32)
         bar = ramp(Numbers(Column("v"), values), "linear", (1, 99))
         drawn = number_layers(
-            DRAWING, *in_order(values), (EVERYTHING, selected), bar, palette("viridis")
+            DRAWING, *in_order(values), (EVERYTHING, bits(selected)), bar, palette("viridis")
         )
     sorted_points = draw(DRAWING, drawn, WHOLE)
     monkeypatch.setattr("dashboard.raster.MOST_SORTED", 0)

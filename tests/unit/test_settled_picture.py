@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dashboard.bitmap import Bitmap
 from dashboard.colouring import Classes, Numbers, ramp
 from dashboard.kernels import count_points, mean_of_points, pixels_of
 from dashboard.raster import (
@@ -42,6 +43,13 @@ MASKS = {
     "hidden": (CODES != 0, None),
     "both": (CODES != 0, SELECTED),
 }
+
+
+ALL = Bitmap.all(N)
+
+
+def bits(masks):
+    return tuple(None if mask is None else Bitmap.from_mask(mask) for mask in MASKS[masks])
 
 
 def planes_of(view, masks):
@@ -114,7 +122,7 @@ def settled(view, masks, colour_of):
 @pytest.mark.parametrize("masks", MASKS)
 @pytest.mark.parametrize("view", VIEWS)
 def test_classes(view, masks):
-    layers = class_layers(DRAWING, CLASSES, CODES[DRAWING.order], *MASKS[masks])
+    layers = class_layers(DRAWING, CLASSES, CODES[DRAWING.order], *bits(masks))
 
     def colour(pixel, counts, alphas):
         return pack(CLASSES.colours[np.argmax(counts)], alphas[int(counts.sum())])
@@ -128,7 +136,7 @@ def test_numbers(view, masks):
     bar, table = ramp(Numbers(Column("v"), VALUES), "linear", (1, 99)), palette("viridis")
     ordered = VALUES[DRAWING.order]
     layers = number_layers(
-        DRAWING, ordered, np.isnan(ordered).view(np.int8), MASKS[masks], bar, table
+        DRAWING, ordered, np.isnan(ordered).view(np.int8), bits(masks), bar, table
     )
     _, (rows, columns, drawn) = planes_of(view, MASKS[masks])
     sums, counts = np.zeros((2, view.height, view.width))
@@ -185,15 +193,15 @@ def test_layers_are_the_shared_arrays_where_nothing_is_left_out():
     codes, values = CODES[DRAWING.order], VALUES[DRAWING.order]
     missing = np.isnan(values).view(np.int8)
     bar, table = ramp(Numbers(Column("v"), VALUES), "linear", (1, 99)), palette("viridis")
-    assert class_layers(DRAWING, CLASSES, codes, EVERYTHING, None).codes is codes
-    drawn = number_layers(DRAWING, values, missing, (EVERYTHING, None), bar, table)
+    assert class_layers(DRAWING, CLASSES, codes, ALL, None).codes is codes
+    drawn = number_layers(DRAWING, values, missing, (ALL, None), bar, table)
     assert drawn.values is values
     assert drawn.codes is missing
 
 
 def test_a_sketch_keeps_what_is_sparse_and_thins_what_is_crowded(monkeypatch):
     monkeypatch.setattr("dashboard.raster.MOST_SKETCHED", 65_536)  # one a cell, in a whole view
-    layers = class_layers(DRAWING, CLASSES, CODES[DRAWING.order], EVERYTHING, None)
+    layers = class_layers(DRAWING, CLASSES, CODES[DRAWING.order], ALL, None)
     view = View(*DRAWING.extent, 75, 65, 0.5)
     exact, coarse = (f(DRAWING, layers, view) for f in (draw, sketch))
     assert coarse.in_view is None

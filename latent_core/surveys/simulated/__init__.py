@@ -24,8 +24,9 @@ log g of most, spectra of what is not a normal star, the link between light curv
 beyond the class and the pulsators. Left out: BP and RP epochs, blends.
 """
 
+from latent_core.executors import cores
 from latent_core.surveys.simulated.block import BLOCK_ROWS, Block
-from latent_core.surveys.simulated.making import Options, cores
+from latent_core.surveys.simulated.making import Options
 from latent_core.surveys.simulated.missing import Xp
 from latent_core.surveys.simulated.survey import simulate, simulate_rows, write_rows
 

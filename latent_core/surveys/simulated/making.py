@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -28,13 +27,6 @@ class Options:
     xp: Xp = Xp.DR3
     anomalies: float = SHARE
     jobs: int = 1
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def make_blocks(seed: int, numbers: Sequence[int], options: Options) -> Iterator[Block]:
