@@ -10,6 +10,7 @@ from bokeh.models import Range1d
 from bokeh.plotting import figure
 
 from dashboard import picture
+from dashboard.bitmap import Bitmap
 from dashboard.colouring import Classes
 from dashboard.picture import LivePicture, home
 from dashboard.raster import class_layers, draw
@@ -21,7 +22,6 @@ N = 20_000
 CODES = RNG.integers(0, 3, N).astype(np.int8)
 DRAWING = sort_for_drawing(RNG.normal(0, 1, (N, 2)).astype(np.float32))
 CLASSES = Classes(Column("c"), ("a", "b", "c"), CODES, np.bincount(CODES))
-EVERYTHING = np.ones(N, bool)
 
 
 class Browser:
@@ -48,7 +48,8 @@ class Browser:
         self.rested.clear()
 
     def subject(self):
-        return DRAWING, class_layers(DRAWING, CLASSES, CODES[DRAWING.order], ~self.hidden, None)
+        shown = Bitmap.from_mask(~self.hidden)
+        return DRAWING, class_layers(DRAWING, CLASSES, CODES[DRAWING.order], shown, None)
 
     def ticks(self, seconds=5.0):
         """Run next ticks until a picture is on its way or nothing is under way."""
