@@ -1,4 +1,4 @@
-"""One picture and one lasso against stock datashader and matplotlib, on made-up clusters."""
+"""One picture against stock datashader, on made-up clusters."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 from measuring import Figure, cpu_time, report
 
+from dashboard.bitmap import Bitmap
 from dashboard.colouring import Classes
 from dashboard.raster import View, class_layers, draw
-from dashboard.selecting import select_polygon
 from latent_core.catalog import Column
 from latent_core.projection import DrawingCopy, sort_for_drawing
 
-CLASSES, WIDTH, HEIGHT, CORNERS = 25, 740, 770, 60
+CLASSES, WIDTH, HEIGHT = 25, 740, 770
 COUNTS = (50_000, 1_000_000, 4_000_000)
-LIMITS = {4_000_000: (60.0, 40.0)}  # ms of a redraw and of a lasso
+LIMITS = {4_000_000: 60.0}  # ms of a redraw
 NAMES = tuple(f"class {i}" for i in range(CLASSES))
 
 
@@ -49,29 +49,18 @@ def stock(frame: pd.DataFrame, view: View) -> object:
     return tf.dynspread(tf.shade(counts, color_key=(2 * ds.colors.Sets1to3)[:CLASSES]))
 
 
-def lasso_corners(drawing: DrawingCopy) -> tuple[np.ndarray, np.ndarray]:
-    """Return a wavy closed outline about the middle of the map."""
-    x0, x1, y0, y1 = drawing.extent
-    turn = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)
-    reach = 0.25 * (1 + 0.3 * np.sin(5 * turn))
-    return (
-        (x0 + x1) / 2 + reach * (x1 - x0) * np.cos(turn),
-        (y0 + y1) / 2 + reach * (y1 - y0) * np.sin(turn),
-    )
-
-
 def redraws(
     name: str, drawing: DrawingCopy, places: np.ndarray, codes: np.ndarray
 ) -> list[Figure]:
     """Return what sorting into layers costs once a selection, and what each picture costs."""
-    everything = np.ones(len(places), bool)
+    everything = Bitmap.all(len(places))
     classes = Classes(Column("class"), NAMES, codes, np.bincount(codes, minlength=CLASSES))
     sorted_codes = np.ascontiguousarray(codes[drawing.order])
     given = (drawing, classes, sorted_codes, everything, None)
     layers = class_layers(*given)
     layer = pd.Categorical.from_codes(codes, categories=NAMES)
     frame = pd.DataFrame({"x": places[:, 0], "y": places[:, 1], "layer": layer})
-    limit = LIMITS.get(len(places), (None, None))[0]
+    limit = LIMITS.get(len(places))
     sorting = 1e3 * cpu_time(lambda: class_layers(*given))
     figures = [Figure(f"{name}, a changed selection sorted into layers", sorting)]
     for title, view in views(drawing).items():
@@ -84,31 +73,11 @@ def redraws(
     return figures
 
 
-def lassos(name: str, drawing: DrawingCopy, places: np.ndarray) -> list[Figure]:
-    from matplotlib.path import Path
-
-    xs, ys = lasso_corners(drawing)
-    path = Path(np.column_stack([xs, ys]))
-    found = np.sort(select_polygon(drawing, xs, ys))
-    expected = np.flatnonzero(path.contains_points(places))
-    different = len(np.setxor1d(found, expected))
-    ours = cpu_time(lambda: select_polygon(drawing, xs, ys), 7)
-    theirs = cpu_time(lambda: path.contains_points(places), 3)
-    limit = LIMITS.get(len(places), (None, None))[1]
-    what = f"{name}, lasso of {CORNERS} corners"
-    return [
-        Figure(what, 1e3 * ours, "ms", 1e3 * theirs, "matplotlib Path", limit),
-        Figure(f"{what}: hits unlike matplotlib's", different, f"of {len(found):,}", limit=0),
-    ]
-
-
 def measure(count: int) -> list[Figure]:
     places, codes = clusters(count)
     drawing = sort_for_drawing(places)
     name = f"{count:,} points"
-    return redraws(f"{name}, {CLASSES} classes", drawing, places, codes) + lassos(
-        name, drawing, places
-    )
+    return redraws(f"{name}, {CLASSES} classes", drawing, places, codes)
 
 
 if __name__ == "__main__":
