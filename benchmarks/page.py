@@ -28,6 +28,10 @@ TOPICS = {
     "start": "Start of a command",
     "sessions": "Opening and sessions",
     "peer": "Beside embedding-atlas",
+    "scatter_vae": "Real stars: the scatter VAE",
+    "light_curves": "Real stars: light curves",
+    "masked": "Real stars: the masked autoencoder",
+    "xp_realism": "Real stars: are simulated spectra alike",
 }
 Figure = Mapping[str, Any]
 
@@ -62,14 +66,14 @@ def figures_of(part: Mapping[str, Any]) -> Iterator[Figure]:
 
 
 def limits(parts: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return every figure that has a limit, what was missed first."""
-    found = [
-        {**figure, "topic": topic(part), "key": part["name"]}
+    """Return every figure that has a limit, what was missed first; beside several ways, once."""
+    found = {
+        (part["name"], figure["what"]): {**figure, "topic": topic(part), "key": part["name"]}
         for part in parts
         for figure in figures_of(part)
         if figure["limit"] is not None
-    ]
-    return sorted(found, key=lambda figure: not figure["missed"])
+    }
+    return sorted(found.values(), key=lambda figure: not figure["missed"])
 
 
 def topic(part: Mapping[str, Any]) -> str:

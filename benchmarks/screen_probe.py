@@ -25,6 +25,7 @@ WIDTH, HEIGHT = 900, 700
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 QUIET_MS = 700  # no newer picture for so long: the last one was the exact one
 PATIENCE_S = 60.0
+RESTING_MS = 60.0  # CPU of a server in two seconds that has nothing to do
 PROBE = """
 (() => {
   const seen = window.seen = {input: 0, up: 0, painted: [], changed: 0}
@@ -80,6 +81,9 @@ class Step:
     last: float
     text: float
     cpu: float
+
+
+LOST = Step(*([1e3 * PATIENCE_S] * 3), 0.0)
 
 
 @contextmanager
@@ -166,6 +170,14 @@ class Screen:
             self.page.wait_for_timeout(1000)
             self._settle()
 
+    def rest(self) -> None:
+        """Wait until the server has nothing to do: what follows the first picture is over."""
+        for _ in range(60):
+            before = cpu_ms(self.pid)
+            self.page.wait_for_timeout(2000)
+            if cpu_ms(self.pid) - before < RESTING_MS:
+                return
+
     def wheel(self, turn: int, place: tuple[float, float]) -> Step:
         """Turn the wheel by one notch over a place of the map, given as shares of its sides."""
         self._begin(place)
@@ -211,7 +223,12 @@ class Screen:
         return cpu_ms(self.pid)
 
     def _settle(self) -> None:
-        self.page.wait_for_function(SETTLED, arg=self.quiet_ms, timeout=1e3 * PATIENCE_S)
+        from playwright.sync_api import TimeoutError as Lost
+
+        try:
+            self.page.wait_for_function(SETTLED, arg=self.quiet_ms, timeout=1e3 * PATIENCE_S)
+        except Lost as error:
+            raise NoPictureError(f"no picture within {PATIENCE_S:.0f} s") from error
 
     def _step(self, cpu: float, since: str) -> Step:
         self._settle()

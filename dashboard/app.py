@@ -54,14 +54,18 @@ def make_app(
     pn.extension("tabulator", design=Calm, notifications=False, raw_css=[design.PAGE])
     warm(bundles)
 
-    def app() -> Viewable:
-        state = ExplorerState(bundles, public=public)
-        state.showcase()
-        if opened is not None:
-            opened(state)
-        return explorer(state)
+    return lambda: _page(bundles, public, opened)
 
-    return app
+
+def _page(
+    bundles: Mapping[str, Bundle], public: bool, opened: Callable[[ExplorerState], None] | None
+) -> Viewable:
+    """Build the screen of one session."""
+    state = ExplorerState(bundles, public=public)
+    state.showcase()
+    if opened is not None:
+        opened(state)
+    return explorer(state)
 
 
 def warm(bundles: Mapping[str, Bundle]) -> None:
@@ -104,7 +108,7 @@ def serve(
     if "*" in origins:
         raise ValueError("websocket_origin '*' lets any web page use the server; name the hosts")
     app = make_app(bundles, public=public, opened=opened)
-    prepare(bundles, LOADING_DELAY_S, on_damage)
+    prepare(bundles, LOADING_DELAY_S, on_damage, lambda: _page(bundles, public, None))
     if on_ready is not None:
         IOLoop.current().add_callback(on_ready)
     return pn.serve(

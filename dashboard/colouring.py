@@ -216,6 +216,13 @@ def drawn_values(bundle: Bundle, space: str, projection: str, name: str) -> NDAr
     return np.ascontiguousarray(numbers.values[order])
 
 
+@shared
+def drawn_missing(bundle: Bundle, space: str, projection: str, name: str) -> NDArray[np.int8]:
+    """Return where the numbers of a colouring are missing, in drawing order, (P,): 1, else 0."""
+    missing = np.isnan(drawn_values(bundle, space, projection, name))
+    return np.asarray(missing.view(np.int8))
+
+
 @lru_cache(maxsize=16)
 def default_colour(bundle: Bundle, space: str) -> str:
     """Return the column a map opens with: classes of variability, else classes, else a number."""

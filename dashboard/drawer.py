@@ -289,7 +289,7 @@ class HistogramPart(Part):
                 for title in ("Numbers", "Latents")
                 if title in groups
             }
-            first = {"Default": {"as the map is coloured": COLOURED}}
+            first = {"Default": {"the map's colour, else G": COLOURED}}
             kept = self.state.drawer_choice
             wanted = kept.get(HISTOGRAMS, COLOURED)
             value = wanted if wanted in self._names() else COLOURED
@@ -322,9 +322,11 @@ class HistogramPart(Part):
             self.plot.objects = [self._pane]
         label = bins.column.label or bins.column.name
         inside, chosen = int(counts.shown.sum()), int(counts.selected.sum())
-        parts = [f"{inside:,} shown" + (f", {chosen:,} selected." if chosen else ".")]
+        parts = [
+            f"Bars: {inside:,} shown" + (f", {chosen:,} of them selected." if chosen else ".")
+        ]
         if counts.outside:
-            parts.append(f"{counts.outside:,} lie outside the axis.")
+            parts.append(f"Outside the axis: {counts.outside:,}.")
         if counts.missing:
             parts.append(f"{counts.missing:,} have no {label}.")
         self.note.object = sentence(" ".join(parts))

@@ -22,7 +22,7 @@ from bokeh.models import ColumnDataSource, CustomJS
 
 from dashboard import limits
 from dashboard.limits import Extent, LimitError
-from dashboard.raster import Layers, Picture, View, draw, points_near
+from dashboard.raster import Layers, Picture, View, draw, points_near, sketch
 from latent_core.projection import DrawingCopy
 
 FIRST_SIZE = (740, 770)
@@ -202,7 +202,9 @@ class LivePicture:
         return task.turn < (self._turn if task.exact else self._content)
 
     def _draw(self, task: _Task, drawing: DrawingCopy, layers: Layers) -> Picture | None:
-        return None if self._is_stale(task) else draw(drawing, layers, task.drawn_view)
+        if self._is_stale(task):
+            return None
+        return (draw if task.exact else sketch)(drawing, layers, task.drawn_view)
 
     def _finish(self, task: _Task, done: Future[Picture | None]) -> None:
         self._drawing = False

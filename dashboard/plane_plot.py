@@ -9,10 +9,11 @@ import numpy as np
 from bokeh.models import ColumnDataSource, Label, Range1d
 from bokeh.plotting import figure
 
-from dashboard import design, theme
+from dashboard import design, limits, theme
 from dashboard.curves import axis_label
 from dashboard.gestures import Gestures, make_wheel
 from dashboard.layering import layers_in
+from dashboard.limits import LimitError
 from dashboard.marks import FONT, Marks
 from dashboard.picture import LivePicture, Subject, home
 from dashboard.plane_store import drawn_colours, places_of
@@ -23,7 +24,7 @@ from latent_core import sky
 from latent_core.planes import Axis, Extent, Placed
 from latent_core.projection import DrawingCopy, sort_for_drawing
 
-FIRST_SIZE = (520, 190)
+FIRST_SIZE, SIDES = (440, 180), ("inner_width", "inner_height")
 NOWHERE = sort_for_drawing(np.empty((0, 2), np.float32))
 
 
@@ -41,8 +42,9 @@ class PlanePlot:
         self.state, self._told = state, told
         self._take(plane)
         self._fitted: tuple[float, ...] = ()
+        self._inner: dict[str, Any] = dict(zip(SIDES, FIRST_SIZE, strict=True))
         self._build(tools)
-        for side in ("inner_width", "inner_height"):
+        for side in SIDES:
             self.figure.on_change(side, self._resized)
         self._dress()
         self.fit()
@@ -139,11 +141,15 @@ class PlanePlot:
         for axis, (start, end) in ((self.figure.x_range, across), (self.figure.y_range, up)):
             axis.update(start=start, end=end, reset_start=start, reset_end=end)
 
-    def _size(self) -> tuple[float, float]:
-        width, height = self.figure.inner_width, self.figure.inner_height
-        return (float(width or FIRST_SIZE[0]), float(height or FIRST_SIZE[1]))
+    def _size(self) -> tuple[int, int]:
+        return limits.plot_size(*self._inner.values())
 
     def _resized(self, attribute: str, old: Any, new: Any) -> None:
+        try:
+            limits.finite(new, "plot size")
+        except LimitError:
+            return
+        self._inner = {**self._inner, attribute: new}
         if np.allclose(self.picture.ranges(), self._fitted):
             self.fit()
 
@@ -173,7 +179,8 @@ class PlanePlot:
         return self._drawing, self._layers
 
     def _shown(self, picture: Picture, view: View) -> None:
-        self._told(picture.in_view)
+        if picture.in_view is not None:  # a sketch counts nothing
+            self._told(picture.in_view)
 
     # What stands above the picture
 

@@ -1,6 +1,6 @@
-"""What the server does beside its first pages: check every file, then load the models.
+"""What the server does beside its first pages: check every file, load models, rehearse a page.
 
-Both take seconds for millions of sources, and a page that is asked for meanwhile must not wait:
+All take seconds for millions of sources, and a page that is asked for meanwhile must not wait:
 a file that it needs is checked at once when it is read (`Folder.file`), and one sentence says
 what is damaged, here to whoever serves and on the page to whoever looks.
 """
@@ -60,14 +60,24 @@ def load_models(bundles: Mapping[str, Bundle], say: Callable[[str], None]) -> No
                 say(str(error))
 
 
-def prepare(bundles: Mapping[str, Bundle], delay_s: float, say: Callable[[str], None]) -> Event:
-    """Start checking at once and loading after a while, in one thread; set the event to stop."""
+def prepare(
+    bundles: Mapping[str, Bundle],
+    delay_s: float,
+    say: Callable[[str], None],
+    rehearse: Callable[[], object] = lambda: None,
+) -> Event:
+    """Start checking at once and loading after a while, in one thread; set the event to stop.
+
+    `rehearse` comes last: it builds a page that nobody sees, so that what is imported or compiled
+    for its cards is there when somebody looks.
+    """
     stop = Event()
 
     def work() -> None:
         check_files(bundles, say, stop)
         if not stop.wait(delay_s):
             load_models(bundles, say)
+            rehearse()
 
     Thread(target=work, name="preparing", daemon=True).start()
     return stop

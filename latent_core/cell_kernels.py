@@ -136,6 +136,13 @@ def candidates(z, rows, boxes, query, w, k, allowed, skipped, budget):
     `query`, `w` (K,) float64, the largest weight 1; `allowed` (N,) bool by row number, or empty
     for all; row `skipped` is left out; after `budget` rows no further cell is opened.
     """
+    # what Python calls is called by nothing compiled: numba mixes up the two when both come from
+    # its cache ("'descr' is NULL")
+    return _search(z, rows, boxes, query, w, k, allowed, skipped, budget)
+
+
+@njit(nogil=True, cache=True)
+def _search(z, rows, boxes, query, w, k, allowed, skipped, budget):
     m, cells = len(z), len(boxes) // 2
     levels = _levels(cells)
     query32, w32 = query.astype(np.float32), w.astype(np.float32)
@@ -155,21 +162,8 @@ def candidates(z, rows, boxes, query, w, k, allowed, skipped, budget):
         seen += stop - start
         if len(place) - kept < stop - start:
             place, squared, kept = _make_room(place, squared, kept, to_keep)
-        kept = _look_through(
-            z,
-            rows,
-            start,
-            stop,
-            query32,
-            w32,
-            allowed,
-            skipped,
-            to_keep,
-            best,
-            place,
-            squared,
-            kept,
-        )
+        cell, filters = (z, rows, start, stop), (allowed, skipped, to_keep)
+        kept = _look_through(cell, filters, query32, w32, best, place, squared, kept)
         farthest = (np.sqrt(-best[0]) + shift) / (1 - step)
         to_open, to_keep = (farthest * (1 + step)) ** 2, (farthest * (1 + step) + shift) ** 2
     return _within(place[:kept], squared[:kept], to_keep), seen, True
@@ -193,10 +187,10 @@ def _descend(boxes, query, w, to_open, waiting):
 
 
 @njit(nogil=True, cache=True)
-def _look_through(
-    z, rows, start, stop, query, w, allowed, skipped, to_keep, best, place, squared, kept
-):
+def _look_through(cell, filters, query, w, best, place, squared, kept):
     """Keep the allowed rows of one cell that are near enough; returns how many are kept."""
+    z, rows, start, stop = cell
+    allowed, skipped, to_keep = filters
     for i in range(start, stop):
         if (len(allowed) and not allowed[rows[i]]) or rows[i] == skipped:
             continue
@@ -238,7 +232,7 @@ def candidates_of_many(z, rows, boxes, queries, w, k, allowed, skipped, budget):
     seen, proven = np.empty(len(queries), np.int64), np.empty(len(queries), np.bool_)
     for q in range(len(queries)):
         query = queries[q]
-        places, seen[q], proven[q] = candidates(
+        places, seen[q], proven[q] = _search(
             z, rows, boxes, query, w, k, allowed, skipped[q], budget
         )
         for place in places:

@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 CELL = 64
 NO_LIMIT = 1 << 62
+# a budget for placing millions: where latents fill all dimensions the nearest are not proven
+MOST_LOOKED_AT = 16_384
 PARTS = ("z", "rows", "boxes")
 
 

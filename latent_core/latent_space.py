@@ -12,9 +12,11 @@ from latent_core.certainty import Certainty
 from latent_core.errors import FolderError
 from latent_core.neighborhood import Neighborhood
 from latent_core.projection import (
+    PLACING_NEIGHBORS,
     DrawingCopy,
+    Placer,
     Projection,
-    place,
+    among,
     project,
     read_projector,
 )
@@ -46,6 +48,7 @@ class LatentSpace(Certainty, Neighborhood):
             np.asarray(self._about["scaling"]["spread"]),
         )
         self._projections: dict[str, Projection] = {}
+        self._placers: dict[str, Placer] = {}
 
     def _file(self, name: str) -> str:
         return f"spaces/{self.name}/{name}"
@@ -65,7 +68,11 @@ class LatentSpace(Certainty, Neighborhood):
     def projections(self) -> tuple[str, ...]:
         """Names of the maps."""
         names = self.bundle.folder.names(self._file("projections/"))
-        return tuple(n.split("/")[3] for n in names if n.endswith("/projection.json"))
+        files = [n for n in names if n.endswith("/projection.json")]
+        return tuple(n.split("/")[3] for n in sorted(files, key=self._rank))
+
+    def _rank(self, file: str) -> int:
+        return int(self.bundle.folder.json(file).get("rank", 0))
 
     def projection(self, name: str | None = None) -> Projection:
         """Open a map by name (the first where none is given); opened once."""
@@ -95,7 +102,7 @@ class LatentSpace(Certainty, Neighborhood):
             folder.array(base + "coordinates.npy"),
             drawing,
             about["settings"],
-            self.metrics.get("maps", {}).get(name, {}),
+            about.get("quality") or self.metrics.get("maps", {}).get(name, {}),
             read_projector(folder.file(own)) if own in folder else None,
         )
 
@@ -119,12 +126,26 @@ class LatentSpace(Certainty, Neighborhood):
         self, latents: NDArray[np.floating], projection: str | None = None
     ) -> NDArray[np.float32]:
         """Place points (L, K) on a map: by its own projector, or at the median of the places of
-        their three nearest sources, which also places points that lack a block (NaN).
+        their three nearest landmarks (sources, where a map was made of all), which also places
+        points that lack a block (NaN).
         """
         here = self.projection(projection)
-        placed = place(self.z, here.coordinates[self.present], self.scaling.apply(latents))
+        landmarks = self._file(f"projections/{here.name}/landmarks.npy")
+        if landmarks in self.bundle.folder:
+            placed = self._placer(here, landmarks).place(self.scaling.apply(latents))
+        else:
+            found = self.nearest(latents, min(PLACING_NEIGHBORS, len(self.present)))
+            placed = among(here.coordinates, *found).astype(np.float32)
+            placed[found[0][:, 0] < 0] = np.nan
         if here.projector is None:
             return placed
         return np.where(
             np.isfinite(latents).all(axis=1)[:, None], project(here.projector, latents), placed
         )
+
+    def _placer(self, here: Projection, landmarks: str) -> Placer:
+        """Keep a map's landmarks ready."""
+        if here.name not in self._placers:
+            rows = self.bundle.folder.array(landmarks)
+            self._placers[here.name] = Placer(self.scaled(rows), here.coordinates[rows])
+        return self._placers[here.name]

@@ -1,6 +1,6 @@
 """Two-dimensional maps of a latent space, and their copies sorted for drawing.
 
-UMAP runs on exact FAISS neighbors (self first, true distances) from a PCA start: same local
+UMAP runs on neighbors found beforehand (self first, true distances) from a PCA start: same local
 quality as its own search and spectral start, better global order, and no compile of a second
 neighbor search (speed.md, 5). Rows that arrive later are placed at the median of their three
 nearest neighbors' places, which depends on no other new row (unlike `umap.transform`).
@@ -9,8 +9,10 @@ nearest neighbors' places, which depends on no other new row (unlike `umap.trans
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_core.bundle import StageWriter
+from latent_core.cells import MOST_LOOKED_AT, Cells
 from latent_core.config import MapSettings
 from latent_core.similarity import nearest_neighbors
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 GRID = 256
 PLACING_NEIGHBORS = 3
+FEWEST = 5  # rows that have a neighborhood to keep
+ROWS_A_TASK = 32_768
 Floats = NDArray[np.float32]
 
 
@@ -67,8 +72,8 @@ def umap_coordinates(
 
     Fewer than 5 rows have no neighborhood to keep: they are placed by PCA.
     """
-    start = _principal_axes(z)
-    if len(z) < 5:
+    start = principal_axes(z)
+    if len(z) < FEWEST:
         return start
     neighbors = min(settings.neighbors, len(z) - 1)
     known = nearest_neighbors(z, neighbors)
@@ -90,7 +95,8 @@ def umap_coordinates(
         return np.asarray(mapper.fit_transform(np.asarray(z, np.float32)), np.float32)
 
 
-def _principal_axes(z: NDArray[np.floating]) -> Floats:
+def principal_axes(z: NDArray[np.floating]) -> Floats:
+    """Return the first two principal components, (M, K) -> (M, 2)."""
     centred = np.asarray(z, np.float64) - np.mean(z, axis=0, dtype=np.float64)
     _, _, axes = np.linalg.svd(centred.T @ centred)
     flat = np.zeros((len(z), 2), np.float32)
@@ -99,24 +105,79 @@ def _principal_axes(z: NDArray[np.floating]) -> Floats:
     return flat
 
 
-def place(known_z: NDArray[np.floating], known_xy: Floats, new_z: NDArray[np.floating]) -> Floats:
-    """Place new rows (L, K) on a map: the median place of their three nearest known rows.
+class Placer:
+    """Places rows on a map: at the median of the places of their three nearest known rows.
 
-    Latents that are NaN are left out of the comparison; a row without any gives NaN.
+    `known_z` (M, K) are z-scored latents of the rows that the map was made of, `known_xy` (M, 2)
+    their places.
     """
-    placed = np.full((len(new_z), 2), np.nan, np.float32)
-    for used, rows in by_missing(new_z):
-        if used.any():
-            items, _ = nearest_neighbors(known_z[:, used], PLACING_NEIGHBORS, new_z[rows][:, used])
-            placed[rows] = np.median(known_xy[items], axis=1)
-    return placed
+
+    def __init__(self, known_z: NDArray[np.floating], known_xy: Floats) -> None:
+        self._cells = Cells.build(known_z)
+        self._xy = np.asarray(known_xy)
+
+    def place(self, new_z: NDArray[np.floating]) -> Floats:
+        """Place rows (L, K), each by itself; one that equals a known row shares its place.
+
+        Latents that are NaN are left out of the comparison; a row without any gives NaN.
+        """
+        placed = np.full((len(new_z), 2), np.nan, np.float32)
+        for used, rows in by_missing(new_z):
+            if used.any():
+                work = partial(self._place, new_z, used.astype(np.float64), placed)
+                _spread(work, np.array_split(rows, -(-len(rows) // ROWS_A_TASK)))
+        return placed
+
+    def _place(
+        self,
+        new_z: NDArray[np.floating],
+        weights: NDArray[np.float64],
+        placed: Floats,
+        rows: NDArray[np.int64],
+    ) -> None:
+        asked = np.nan_to_num(np.asarray(new_z[rows], np.float32))
+        count = min(PLACING_NEIGHBORS, len(self._xy))
+        found = self._cells.nearest(asked, count, weights=weights, budget=MOST_LOOKED_AT)
+        placed[rows] = among(self._xy, found.rows, found.distance)
+
+
+def among(
+    xy: Floats, rows: NDArray[np.int64], distance: NDArray[np.float64]
+) -> NDArray[np.floating]:
+    """Return the median place of each point's nearest rows (L, k), or that of a row it equals."""
+    places = np.median(xy[rows], axis=1)
+    same = distance[:, 0] == 0
+    places[same] = xy[rows[same, 0]]
+    return places
+
+
+def _spread(work: Callable[[NDArray[np.int64]], None], parts: Sequence[NDArray[np.int64]]) -> None:
+    """Work on parts in as many threads as FAISS takes: OMP_NUM_THREADS, or one a core."""
+    if len(parts) < 2:
+        for part in parts:
+            work(part)
+        return
+    import faiss
+
+    with ThreadPoolExecutor(faiss.omp_get_max_threads()) as pool:
+        for done in [pool.submit(work, part) for part in parts]:
+            done.result()
+
+
+def place(known_z: NDArray[np.floating], known_xy: Floats, new_z: NDArray[np.floating]) -> Floats:
+    """Place new rows (L, K) once, as `Placer` does."""
+    return Placer(known_z, known_xy).place(new_z)
 
 
 def by_missing(
     z: NDArray[np.floating],
 ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
     """Yield which latents are finite (K,), and the rows of which just those are."""
-    patterns, which = np.unique(np.isfinite(z), axis=0, return_inverse=True)
+    finite = np.isfinite(z)
+    if len(z) and finite.all():  # sorting millions of equal patterns takes longer than placing
+        yield finite[0], np.arange(len(z))
+        return
+    patterns, which = np.unique(finite, axis=0, return_inverse=True)
     for number, used in enumerate(patterns):
         yield used, np.flatnonzero(which == number)
 

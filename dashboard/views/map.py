@@ -154,7 +154,8 @@ class MapView(pn.viewable.Viewer):
         is_home = np.allclose(box, home(self.state.drawing.extent))
         self._reporting = True
         try:
-            self.state.in_view = picture.in_view
+            if picture.in_view is not None:
+                self.state.in_view = picture.in_view
             if not self._fit_due:  # a picture of the old place must not undo the way to the new
                 self.state.view = None if is_home else box
         finally:

@@ -42,7 +42,7 @@ def serving(bundles, sessions):
 def wait_for(address: str) -> None:
     for _ in range(150):
         try:
-            with urllib.request.urlopen(address, timeout=5):
+            with urllib.request.urlopen(address, timeout=60):
                 return
         except OSError:
             time.sleep(0.2)

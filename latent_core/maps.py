@@ -1,0 +1,151 @@
+"""Making the maps of a space: of all its sources, or of landmarks with the others placed.
+
+A map of landmarks costs the same for any number of sources; the others are looked up and placed
+chunk by chunk, so that memory grows with the chunk and the landmarks alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent_core.config import MAP_METHODS, MapSettings
+from latent_core.landmarks import choose_landmarks, needs_landmarks
+from latent_core.map_quality import measure_map
+from latent_core.projection import FEWEST, Floats, Placer, principal_axes, umap_coordinates
+from latent_core.similarity import Scaling
+from latent_core.tsne import EXAGGERATED_FOR, EXAGGERATION, THEN_FOR, tsne_coordinates
+
+CHUNK = 262_144
+OWN_SETTINGS = {"umap": ("neighbors", "min_dist", "epochs"), "tsne": ("perplexity",)}
+Say = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Map:
+    """A map with how it was made and its quality; `coordinates` (N, 2) are NaN without latents.
+
+    `landmarks` are the rows that it was made of, ascending.
+    """
+
+    method: str
+    coordinates: Floats
+    settings: dict[str, Any]
+    quality: dict[str, Any]
+    landmarks: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Made:
+    """Landmarks with their z-scores and places, before the others are placed."""
+
+    method: str
+    landmarks: NDArray[np.int64]
+    z: NDArray[np.float32]
+    xy: Floats
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The latents of a space (N, K), an array or a memory map, z-scored as they are asked for."""
+
+    latents: NDArray[np.float32]
+    scaling: Scaling
+    source_id: NDArray[np.int64]
+
+    @classmethod
+    def fitted(cls, latents: NDArray[np.float32], source_id: NDArray[np.int64]) -> Rows:
+        """Scale by all rows that have all latents, as the index of a space does."""
+        return cls(latents, Scaling.fit(latents[finite_rows(latents)]), source_id)
+
+    def z(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return z-scores of some rows, (L, K) float32, chunk by chunk."""
+        out = np.empty((len(rows), self.latents.shape[1]), np.float32)
+        for part in chunks(len(rows)):
+            out[part] = self.scaling.apply(self.latents[rows[part]])
+        return out
+
+
+def make_maps(rows: Rows, settings: MapSettings, say: Say) -> Iterator[Map]:
+    """Make the maps that the settings name, one after another, of the same landmarks."""
+    present = finite_rows(rows.latents)
+    landmarks = present
+    if needs_landmarks(len(present), settings.landmarks, full=settings.full):
+        say(0, 0, f"choosing {settings.landmarks:,} landmarks of {len(present):,} sources")
+        chosen = choose_landmarks(
+            lambda r: rows.z(present[r]),
+            rows.source_id[present],
+            settings.landmarks,
+            seed=settings.seed,
+        )
+        landmarks = present[chosen]
+    z = rows.z(landmarks)
+    for method in settings.methods:
+        say(0, 0, f"{MAP_METHODS[method]} of {len(landmarks):,} sources")
+        made = Made(method, landmarks, z, coordinates_of(z, method, settings))
+        yield _finished(rows, settings, made, present, say)
+
+
+def coordinates_of(z: NDArray[np.float32], method: str, settings: MapSettings) -> Floats:
+    """Return the map of z-scored latents, (M, K) -> (M, 2) float32."""
+    if method == "umap":
+        return umap_coordinates(z, settings)
+    start = principal_axes(z)
+    return start if len(z) < FEWEST else tsne_coordinates(z, start, settings)
+
+
+def _finished(
+    rows: Rows, settings: MapSettings, made: Made, present: NDArray[np.int64], say: Say
+) -> Map:
+    """Place all other sources among the landmarks, and measure what the map keeps."""
+    placer = Placer(made.z, made.xy)
+    coordinates = np.full((len(rows.latents), 2), np.nan, np.float32)
+    coordinates[made.landmarks] = made.xy
+    others = np.ones(len(coordinates), bool)
+    others[made.landmarks] = False
+    other_rows = np.flatnonzero(others)
+    for part in chunks(len(other_rows)):
+        say(part.start, len(other_rows), f"{MAP_METHODS[made.method]}: placing among landmarks")
+        coordinates[other_rows[part]] = placer.place(rows.z(other_rows[part]))
+    say(0, 0, f"{MAP_METHODS[made.method]}: measuring what it keeps")
+    quality = measure_map(
+        lambda r: rows.z(present[r]), coordinates[present], np.isin(present, made.landmarks)
+    )
+    return Map(
+        made.method,
+        coordinates,
+        _described(settings, made, len(present), int(np.isfinite(coordinates[:, 0]).sum())),
+        quality,
+        made.landmarks,
+    )
+
+
+def _described(settings: MapSettings, made: Made, present: int, shown: int) -> dict[str, Any]:
+    own = {name: getattr(settings, name) for name in OWN_SETTINGS[made.method]}
+    if made.method == "tsne":
+        own |= {"exaggeration": EXAGGERATION, "iterations": [EXAGGERATED_FOR, THEN_FOR]}
+    return {
+        "method": made.method,
+        **own,
+        "seed": settings.seed,
+        "full": len(made.landmarks) == present,
+        "landmarks": len(made.landmarks),
+        "placed": shown - len(made.landmarks),
+    }
+
+
+def finite_rows(latents: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Return the rows that have all latents, ascending, looking at a chunk at a time."""
+    whole = np.zeros(len(latents), bool)
+    for part in chunks(len(latents)):
+        whole[part] = np.isfinite(latents[part]).all(axis=1)
+    return np.flatnonzero(whole)
+
+
+def chunks(count: int, size: int = CHUNK) -> Iterator[slice]:
+    """Cut `count` rows into slices of at most `size`."""
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
