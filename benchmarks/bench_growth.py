@@ -87,9 +87,10 @@ def redraws(asked: Asked, name: str) -> Iterator[Figure]:
 
 def selections(asked: Asked, name: str, count: int) -> Iterator[Figure]:
     xs, ys = asked.outline(0.25)
-    ms = _ms(lambda: select_polygon(asked.drawing, xs, ys))
+    ms = _ms(lambda: select_polygon(asked.drawing, xs, ys, count))
     yield _figure(f"lasso, {name}, {CORNERS} corners", ms, asked.scan, "x and y")
-    found = [select_polygon(asked.drawing, *asked.outline(reach)) for reach in (0.15, 0.25, 0.2)]
+    reaches = (0.15, 0.25, 0.2)
+    found = [select_polygon(asked.drawing, *asked.outline(reach), count) for reach in reaches]
 
     def algebra() -> None:
         for rows, how in zip(found, ("new", "add", "subtract"), strict=True):
