@@ -134,7 +134,8 @@ class Placer:
             if used.any():
                 cells = self._compared_by(used)
                 work = partial(self._place, new_z[:, used], cells, placed)
-                _spread(work, np.array_split(rows, -(-len(rows) // ROWS_A_TASK)))
+                starts = range(0, len(rows), ROWS_A_TASK)
+                _spread(work, [rows[start : start + ROWS_A_TASK] for start in starts])
         return placed
 
     def _place(
