@@ -75,18 +75,30 @@ def _whole(bundle: Bundle, name: str) -> Percentiles:
     return percentiles(values, Bitmap.all(len(values)), _BAND)
 
 
+def warm(bundle: Bundle, classes: Classes | None) -> None:
+    """Compile for the types of a bundle's columns, before anybody waits for it."""
+    few = Bitmap.from_rows(np.arange(min(1, len(bundle.table))), len(bundle.table))
+    if classes is not None:
+        class_shares(classes, few)
+    kinds: dict[object, str] = {}
+    for column in numeric_columns(bundle):
+        kinds.setdefault(bundle.table[column.name].dtype, column.name)
+    for name in kinds.values():
+        percentiles(_numbers(bundle, name), few, _BAND)
+
+
 def _numbers(bundle: Bundle, name: str) -> NDArray[np.floating]:
     return numbers_of(bundle.table[name])
 
 
-def numeric_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Column]:
+def numeric_columns(bundle: Bundle) -> list[Column]:
     """Return the columns worth a median: numbers, no ids, no errors of other columns."""
-    names = {column.name for column in columns}
+    names = {column.name for column in bundle.columns}
     return [
         column
-        for column in columns
+        for column in bundle.columns
         if column.kind == "number"
-        and pd.api.types.is_numeric_dtype(frame[column.name])
+        and pd.api.types.is_numeric_dtype(bundle.table[column.name])
         and not column.name.endswith("_id")
         and not (column.name.endswith("_err") and column.name.removesuffix("_err") in names)
     ]

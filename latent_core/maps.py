@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_core.cells import NO_LIMIT
 from latent_core.config import MAP_METHODS, MapSettings
 from latent_core.landmarks import choose_landmarks, needs_landmarks
 from latent_core.map_quality import measure_map
@@ -29,14 +30,14 @@ Say = Callable[[int, int, str], None]
 class Map:
     """A map with how it was made and its quality; `coordinates` (N, 2) are NaN without latents.
 
-    `landmarks` are the rows that it was made of, ascending.
+    `landmarks` are the rows that it was made of, ascending; None where it was made of all.
     """
 
     method: str
     coordinates: Floats
     settings: dict[str, Any]
     quality: dict[str, Any]
-    landmarks: NDArray[np.int64]
+    landmarks: NDArray[np.int64] | None
 
 
 @dataclass(frozen=True)
@@ -102,40 +103,35 @@ def _finished(
     rows: Rows, settings: MapSettings, made: Made, present: NDArray[np.int64], say: Say
 ) -> Map:
     """Place all other sources among the landmarks, and measure what the map keeps."""
-    placer = Placer(made.z, made.xy)
+    full = len(made.landmarks) == len(present)
+    described = _described(settings, made, full)
     coordinates = np.full((len(rows.latents), 2), np.nan, np.float32)
     coordinates[made.landmarks] = made.xy
-    others = np.ones(len(coordinates), bool)
-    others[made.landmarks] = False
-    other_rows = np.flatnonzero(others)
-    for part in chunks(len(other_rows)):
-        say(part.start, len(other_rows), f"{MAP_METHODS[made.method]}: placing among landmarks")
-        coordinates[other_rows[part]] = placer.place(rows.z(other_rows[part]))
+    rows_left = np.delete(np.arange(len(coordinates)), made.landmarks)
+    if len(rows_left):
+        # on a full map the few that lack a block have a search of the space's own, which is exact
+        placer = Placer(made.z, made.xy, NO_LIMIT if full else None)
+        for part in chunks(len(rows_left)):
+            say(part.start, len(rows_left), f"{MAP_METHODS[made.method]}: placing the others")
+            coordinates[rows_left[part]] = placer.place(rows.z(rows_left[part]))
+        if not full:
+            placed = int(np.isfinite(coordinates[:, 0]).sum()) - len(made.landmarks)
+            described |= {"placed": placed, "looked_at": placer.budget}
     say(0, 0, f"{MAP_METHODS[made.method]}: measuring what it keeps")
     quality = measure_map(
         lambda r: rows.z(present[r]), coordinates[present], np.isin(present, made.landmarks)
     )
-    return Map(
-        made.method,
-        coordinates,
-        _described(settings, made, len(present), int(np.isfinite(coordinates[:, 0]).sum())),
-        quality,
-        made.landmarks,
-    )
+    return Map(made.method, coordinates, described, quality, None if full else made.landmarks)
 
 
-def _described(settings: MapSettings, made: Made, present: int, shown: int) -> dict[str, Any]:
-    own = {name: getattr(settings, name) for name in OWN_SETTINGS[made.method]}
+def _described(settings: MapSettings, made: Made, full: bool) -> dict[str, Any]:
+    described = {"method": made.method, "full": full}
+    if not full:
+        described["landmarks"] = len(made.landmarks)
+    described |= {name: getattr(settings, name) for name in OWN_SETTINGS[made.method]}
     if made.method == "tsne":
-        own |= {"exaggeration": EXAGGERATION, "iterations": [EXAGGERATED_FOR, THEN_FOR]}
-    return {
-        "method": made.method,
-        **own,
-        "seed": settings.seed,
-        "full": len(made.landmarks) == present,
-        "landmarks": len(made.landmarks),
-        "placed": shown - len(made.landmarks),
-    }
+        described |= {"exaggeration": EXAGGERATION, "iterations": [EXAGGERATED_FOR, THEN_FOR]}
+    return {**described, "seed": settings.seed}
 
 
 def finite_rows(latents: NDArray[np.floating]) -> NDArray[np.int64]:

@@ -159,8 +159,9 @@ def save_maps(
     for rank, drawn in enumerate(made):
         about = {"rank": rank, "quality": drawn.quality}
         save_map(writer, space, drawn.method, drawn.coordinates, drawn.settings, about)
-        base = f"spaces/{space}/projections/{drawn.method}"
-        writer.save_array(f"{base}/landmarks.npy", drawn.landmarks)
+        if drawn.landmarks is not None:
+            file = f"spaces/{space}/projections/{drawn.method}/landmarks.npy"
+            writer.save_array(file, drawn.landmarks)
 
 
 def save_map(

@@ -9,6 +9,7 @@ import torch
 from latent_core.config import TrainingSettings
 from latent_core.encoding import decode, encode
 from latent_core.models import make_model, model_kinds
+from latent_core.models.recurrent import states
 from latent_core.models.residual import masked_nll
 from latent_core.models.vae import MIN_VARIANCE
 from latent_core.training import train
@@ -173,3 +174,15 @@ def test_published_scatter_network_has_the_published_size():
 )
 def test_released_networks_have_the_released_sizes(kind, parameters):
     assert sum(p.numel() for p in make_model(kind).parameters()) == parameters
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("points", [1, 4, 9])
+def test_the_states_of_a_gru_are_torchs_to_rounding(layers, points):
+    torch.manual_seed(layers)
+    gru = torch.nn.GRU(5, 8, num_layers=layers, batch_first=True)
+    x = torch.randn(7, points, 5)
+    with torch.inference_mode():
+        expected, _ = gru(x)
+        found = states(gru, x.transpose(0, 1).contiguous()).transpose(0, 1)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
