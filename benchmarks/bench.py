@@ -4,9 +4,9 @@
 
 Each bench_NAME.py runs in a process of its own, on one thread and in bounded time; one that fails
 or takes too long is told on the page, and the others still run. Writes bench.json (everything) and
-bench.html (ratios, limits, growth) after each of them. `--only` and `--skip` keep what an earlier
-run of the same size found for the rest, each part with its own date; bench_limits.py always runs.
-Exits 1 where a benchmark failed; a missed limit is told, and is no failure.
+bench.html (ratios, limits, growth) after each of them. What does not run now is kept from an
+earlier run of the same size, or from what was run by hand, each part with its own date;
+bench_limits.py always runs. Exits 1 where a benchmark failed; a missed limit is told, no failure.
 """
 
 from __future__ import annotations
@@ -207,15 +207,19 @@ def chosen(names: Iterable[str], only: Sequence[str], skipped: Sequence[str]) ->
 
 def run_all(names: Sequence[str], files: Mapping[str, Path], size: str, out: Path) -> list[Part]:
     """Run benchmarks in turn and renew the page after each; returns the parts of this run."""
-    kept = earlier(out, size) if len(names) < len(files) else {}
-    parts = {name: part for name, part in kept.items() if name in files}
+    kept = earlier(out, size).items()
+    parts = {n: part for n, part in kept if n not in names and (n in files or _is_there(out, n))}
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
         for name in names:
             print(f"== {name}", flush=True)
             parts[name] = part = run(name, files[name], size, Path(work))
             print(f"   {part['state']} in {part['wall_s']:.0f} s  {part['reason']}", flush=True)
-            save(out, size, [parts[n] for n in files if n in parts])
+            save(out, size, parts.values())
     return [parts[name] for name in names]
+
+
+def _is_there(out: Path, name: str) -> bool:
+    return (out / f"{name}.json").exists()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
