@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.cells import NO_LIMIT
+from latent_core.cells import NO_LIMIT, Cells
 from latent_core.config import MAP_METHODS, MapSettings
 from latent_core.landmarks import choose_landmarks, needs_landmarks
 from latent_core.map_quality import measure_map
@@ -52,11 +53,15 @@ class Made:
 
 @dataclass(frozen=True)
 class Rows:
-    """The latents of a space (N, K), an array or a memory map, z-scored as they are asked for."""
+    """The latents of a space (N, K), an array or a memory map, z-scored as they are asked for.
+
+    `index` holds the rows that have all latents, where searching it is faster than a scan.
+    """
 
     latents: NDArray[np.float32]
     scaling: Scaling
     source_id: NDArray[np.int64]
+    index: Cells | None = None
 
     @classmethod
     def fitted(cls, latents: NDArray[np.float32], source_id: NDArray[np.int64]) -> Rows:
@@ -118,10 +123,30 @@ def _finished(
             placed = int(np.isfinite(coordinates[:, 0]).sum()) - len(made.landmarks)
             described |= {"placed": placed, "looked_at": placer.budget}
     say(0, 0, f"{MAP_METHODS[made.method]}: measuring what it keeps")
-    quality = measure_map(
-        lambda r: rows.z(present[r]), coordinates[present], np.isin(present, made.landmarks)
-    )
+    quality = measure_rows(rows, present, coordinates, np.isin(present, made.landmarks))
     return Map(made.method, coordinates, described, quality, None if full else made.landmarks)
+
+
+def measure_rows(
+    rows: Rows,
+    present: NDArray[np.int64],
+    coordinates: Floats,
+    is_landmark: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
+    """Measure what a map (N, 2) keeps of the rows that have all latents, as `measure_map` does."""
+    return measure_map(
+        lambda asked: rows.z(present[asked]),
+        coordinates[present],
+        is_landmark,
+        nearest=partial(_nearest, rows, rows.index, present) if rows.index else None,
+    )
+
+
+def _nearest(
+    rows: Rows, index: Cells, present: NDArray[np.int64], asked: NDArray[np.int64], k: int
+) -> NDArray[np.int64]:
+    own = present[asked]
+    return np.searchsorted(present, index.nearest(rows.z(own), k, skip=own).rows)
 
 
 def _described(settings: MapSettings, made: Made, full: bool) -> dict[str, Any]:
