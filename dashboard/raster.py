@@ -299,8 +299,12 @@ def _steps(ramp: Ramp | None, values: NDArray[np.floating]) -> NDArray[np.uint8]
 
 def _point_size(count: int, crowded: float, ratio: float) -> tuple[float, int]:
     """Return the radius of a source in device pixels and its least alpha."""
-    # a CSS pixel holds ratio^2 of the device's
-    crowded = crowded * ratio**2 if count else 1.0
+    if not count:
+        crowded = 1.0
+    elif ratio >= 1:
+        crowded *= ratio**2  # a CSS pixel holds ratio^2 of the device's
+    else:  # where sources lie at random, so much of the finer pixels that make a coarse one
+        crowded = 1 - (1 - crowded) ** ratio**2
     radius = float(np.interp(crowded, CROWDINGS, RADII)) * ratio
     return radius, int(np.interp(crowded, CROWDINGS, ALPHA_FLOORS))
 

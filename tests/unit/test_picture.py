@@ -10,6 +10,7 @@ from bokeh.models import Range1d
 from bokeh.plotting import figure
 
 from dashboard import picture
+from dashboard.bitmap import Bitmap
 from dashboard.colouring import Classes
 from dashboard.picture import LivePicture, home
 from dashboard.raster import class_layers, draw
@@ -21,7 +22,6 @@ N = 20_000
 CODES = RNG.integers(0, 3, N).astype(np.int8)
 DRAWING = sort_for_drawing(RNG.normal(0, 1, (N, 2)).astype(np.float32))
 CLASSES = Classes(Column("c"), ("a", "b", "c"), CODES, np.bincount(CODES))
-EVERYTHING = np.ones(N, bool)
 
 
 class Browser:
@@ -48,7 +48,8 @@ class Browser:
         self.rested.clear()
 
     def subject(self):
-        return DRAWING, class_layers(DRAWING, CLASSES, CODES[DRAWING.order], ~self.hidden, None)
+        shown = Bitmap.from_mask(~self.hidden)
+        return DRAWING, class_layers(DRAWING, CLASSES, CODES[DRAWING.order], shown, None)
 
     def ticks(self, seconds=5.0):
         """Run next ticks until a picture is on its way or nothing is under way."""
@@ -120,23 +121,45 @@ def test_requests_before_the_acknowledgement_become_one_of_the_latest_view(brows
     assert browser.shown[1][1].x0 == browser.plot.x_range.start
 
 
-def test_an_exact_picture_that_was_overtaken_is_never_sent(browser, monkeypatch):
+@pytest.fixture
+def slow(monkeypatch):
+    """Hold each exact picture back until it is let go: (it started, let it go)."""
     started, go = threading.Event(), threading.Event()
 
-    def slow(*given):
+    def held(*given):
         started.set()
         assert go.wait(10)
         return draw(*given)
 
-    monkeypatch.setattr(picture, "draw", slow)
+    monkeypatch.setattr(picture, "draw", held)
+    return started, go
+
+
+def test_a_refined_picture_that_was_overtaken_is_never_sent(crowded, slow):
+    started, go = slow
+    crowded.move(0.1)
+    crowded.ticks()
+    crowded.paints()
+    assert started.wait(5)
+    crowded.move(0.7)
+    go.set()
+    crowded.ticks()
+    assert [found.in_view for found, _ in crowded.shown] == [None, None]  # sketches
+    assert crowded.shown[-1][1].x0 == crowded.plot.x_range.start
+
+
+def test_a_hand_that_never_rests_sees_pictures_all_the_same(browser, slow):
+    started, go = slow
     browser.move(0.1)
-    for _ in range(3):  # the tick that starts the work
-        browser.ticks(0.02)
+    browser.ticks(0.05)  # the work starts
     assert started.wait(5)
     browser.move(0.7)
     go.set()
     browser.ticks()
-    assert [view.x0 for _, view in browser.shown] == [browser.plot.x_range.start]
+    assert len(browser.shown) == 1
+    browser.paints()
+    browser.ticks()
+    assert browser.shown[-1][1].x0 == browser.plot.x_range.start
 
 
 def test_a_picture_of_old_colours_is_never_sent(crowded):
