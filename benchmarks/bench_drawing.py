@@ -1,4 +1,4 @@
-"""One picture and one lasso against stock datashader and matplotlib, on made-up clusters.
+"""One picture against stock datashader, on made-up clusters.
 
 The other way draws as datashader's own guide does, the same points in random order: count by
 category, or the mean of a number, shade, spread. The limit of the machine is reading x and y once.
@@ -16,14 +16,13 @@ from measuring import Figure, cpu_time, report, within
 from dashboard.bitmap import Bitmap
 from dashboard.colouring import Classes, Numbers, ramp
 from dashboard.raster import Layers, View, class_layers, draw, number_layers, sketch
-from dashboard.selecting import select_polygon
 from dashboard.theme import palette
 from latent_core.catalog import Column
 from latent_core.projection import DrawingCopy, sort_for_drawing
 
-CLASSES, WIDTH, HEIGHT, CORNERS = 25, 900, 700, 60
+CLASSES, WIDTH, HEIGHT = 25, 900, 700
 COUNTS = within(1_000_000, 4_000_000, 10_000_000)
-LIMITS = {4_000_000: (60.0, 40.0)}  # ms of a redraw and of a lasso
+LIMITS = {4_000_000: 60.0}  # ms of a redraw
 NAMES = tuple(f"class {i}" for i in range(CLASSES))
 
 
@@ -60,17 +59,6 @@ def stock(frame: pd.DataFrame, view: View, colouring: str) -> object:
     return tf.dynspread(tf.shade(counts, color_key=(2 * ds.colors.Sets1to3)[:CLASSES]))
 
 
-def lasso_corners(drawing: DrawingCopy) -> tuple[np.ndarray, np.ndarray]:
-    """Return a wavy closed outline about the middle of the map."""
-    x0, x1, y0, y1 = drawing.extent
-    turn = np.linspace(0, 2 * np.pi, CORNERS, endpoint=False)
-    reach = 0.25 * (1 + 0.3 * np.sin(5 * turn))
-    return (
-        (x0 + x1) / 2 + reach * (x1 - x0) * np.cos(turn),
-        (y0 + y1) / 2 + reach * (y1 - y0) * np.sin(turn),
-    )
-
-
 class Cloud:
     """Points with a class and a number each, as the screen holds them and as datashader wants."""
 
@@ -105,7 +93,7 @@ class Cloud:
 
 def redraws(name: str, cloud: Cloud) -> Iterator[Figure]:
     """Tell what each picture costs, the coarse one too, and sorting after a new selection."""
-    frame, limit = cloud.frame(), LIMITS.get(len(cloud.places), (None, None))[0]
+    frame, limit = cloud.frame(), LIMITS.get(len(cloud.places))
     scan = 1e3 * cpu_time(lambda: np.dot(cloud.drawing.x, cloud.drawing.y), 9, 3)
     plain = cloud.layers()
     shown = {
@@ -134,26 +122,9 @@ def least(function: Callable[[], object], repeats: int) -> float:
     return cpu_time(function, repeats)
 
 
-def lassos(name: str, drawing: DrawingCopy, places: np.ndarray) -> list[Figure]:
-    from matplotlib.path import Path
-
-    xs, ys = lasso_corners(drawing)
-    path = Path(np.column_stack([xs, ys]))
-    found = select_polygon(drawing, xs, ys, len(places))
-    different = (found ^ Bitmap.from_mask(path.contains_points(places))).count
-    ours = cpu_time(lambda: select_polygon(drawing, xs, ys, len(places)), 7)
-    theirs = cpu_time(lambda: path.contains_points(places), 3)
-    limit = LIMITS.get(len(places), (None, None))[1]
-    what = f"{name}, lasso of {CORNERS} corners"
-    return [
-        Figure(what, 1e3 * ours, "ms", 1e3 * theirs, "matplotlib Path", limit),
-        Figure(f"{what}: hits unlike matplotlib's", different, f"of {found.count:,}", limit=0),
-    ]
-
-
 def measure(count: int) -> list[Figure]:
     cloud, name = Cloud(count), f"{count:,} points"
-    return [*redraws(name, cloud), *lassos(name, cloud.drawing, cloud.places)]
+    return list(redraws(name, cloud))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from latent_core import Bundle
 from latent_core.cells import Cells
 from latent_core.similarity import SearchPlan, SimilarityIndex
 
-LATENTS, NEIGHBORS, QUERIES, FEW, CHECKED, BATCH = 15, 10, 200, 5, 10, 10_000
+LATENTS, NEIGHBORS, QUERIES, FEW, CHECKED, BATCH = 15, 10, 200, 3, 8, 10_000
 QUICK_MS, WEIGHED_MS, RECALL = 10.0, 120.0, 99.9
 BLOCKS = {"xp": slice(0, 5), "folded": slice(5, 10), "dmdt": slice(10, 15)}
 WEIGHTS = ({"dmdt": 0.0}, {"xp": 2.0, "folded": 0.3})

@@ -36,6 +36,7 @@ LIBRARIES = (
     "scikit-learn",
     "scipy",
     "umap-learn",
+    "openTSNE",
     "torch",
     "gaiaxpy",
 )

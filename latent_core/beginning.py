@@ -141,7 +141,7 @@ def _derive_coefficients(
         ref = refer(source, product_files(source, XpSampled.name))
         tasks = [Derive(str(grown.parts), chunk, ref) for chunk in chunks]
         stage = "spectra to coefficients"
-        run_pass(derive_chunk, tasks, grown, workers=workers, report=report, stage=stage)
+        run_pass(derive_chunk, tasks, [grown], workers=workers, report=report, stage=stage)
     grown.parts.rmdir()
     writer.save_json(f"{base}/origin.json", {"origin": DERIVED})
 

@@ -147,5 +147,6 @@ class LatentSpace(Certainty, Neighborhood):
         """Keep a map's landmarks ready."""
         if here.name not in self._placers:
             rows = self.bundle.folder.array(landmarks)
-            self._placers[here.name] = Placer(self.scaled(rows), here.coordinates[rows])
+            budget = here.settings.get("looked_at")
+            self._placers[here.name] = Placer(self.scaled(rows), here.coordinates[rows], budget)
         return self._placers[here.name]

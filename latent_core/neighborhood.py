@@ -153,8 +153,10 @@ class Neighborhood:
         Each member (of many, MEMBERS of them) names its `each` nearest neighbors, as far as the
         plan goes; those named most come first, then those nearest to a member. Columns:
         source_id, row, named (by how many), distance (to the nearest of them).
-        Raises InputError where no row has latents in this space.
+        Raises InputError where no row has latents in this space, or for a k that is not positive.
         """
+        if k < 1:
+            raise InputError(f"k is {k}; ask for at least one source")
         inside = np.zeros(len(self.latents), bool)
         inside[rows] = True
         members = self.present[inside[self.present]]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from latent_core.bundle import Folder, StageWriter, write_stage
 from latent_core.cells import Cells
+from latent_core.chunks import source_ids_of
 from latent_core.config import BuildSettings, MapSettings, check_map
 from latent_core.errors import LatentError
 from latent_core.inputs import of_all_rows
@@ -23,6 +24,8 @@ from latent_core.modalities import load_modality
 from latent_core.projection import sort_for_drawing
 from latent_core.similarity import Scaling, SearchPlan
 from latent_core.stages import Report, is_fresh, made_from, silent
+
+MANY_SOURCES = 200_000  # from here on a search beats a scan for the few that are asked
 
 
 def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: bool = False) -> bool:
@@ -113,11 +116,22 @@ def save_space(
 def space_rows(folder: Folder, name: str) -> Rows:
     """Return the latents of a space with the scaling that its index has."""
     scaling = folder.json(f"spaces/{name}/space.json")["scaling"]
+    latents = folder.array(f"spaces/{name}/latents.npy")
     return Rows(
-        folder.array(f"spaces/{name}/latents.npy"),
+        latents,
         Scaling(np.asarray(scaling["mean"]), np.asarray(scaling["spread"])),
-        folder.catalog.source_id,
+        source_ids_of(folder),
+        _proving_index(folder, name, len(latents)),
     )
+
+
+def _proving_index(folder: Folder, name: str, count: int) -> Cells | None:
+    """Return the index of a large space if it proves its answers with few looks, else None."""
+    base = f"spaces/{name}/similarity"
+    if count < MANY_SOURCES or f"{base}.json" not in folder:
+        return None
+    proves = folder.json(f"{base}.json")["budget"] is None
+    return Cells.read(folder, base, count) if proves else None
 
 
 def make_map(
@@ -159,8 +173,9 @@ def save_maps(
     for rank, drawn in enumerate(made):
         about = {"rank": rank, "quality": drawn.quality}
         save_map(writer, space, drawn.method, drawn.coordinates, drawn.settings, about)
-        base = f"spaces/{space}/projections/{drawn.method}"
-        writer.save_array(f"{base}/landmarks.npy", drawn.landmarks)
+        if drawn.landmarks is not None:
+            file = f"spaces/{space}/projections/{drawn.method}/landmarks.npy"
+            writer.save_array(file, drawn.landmarks)
 
 
 def save_map(

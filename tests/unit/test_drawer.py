@@ -7,12 +7,13 @@ import pytest
 from corners import CENTRES, write_bundle
 from matplotlib.path import Path
 
-from dashboard import plane_store
+from dashboard import drawer, plane_store
 from dashboard.plane_store import has_plane, places_of, plane_of, read_values
 from dashboard.shared import Shelf
 from dashboard.state import DRAWER_TABS, ExplorerState
 from dashboard.views.drawer import DrawerView
 from latent_core import Bundle
+from latent_core.errors import FolderError
 from latent_core.planes import pair, planes_of
 
 
@@ -198,3 +199,15 @@ def test_a_plane_is_made_once_for_all_sessions_and_its_memory_is_counted(bundle,
     assert plane_of(bundle, "main", again) is first
     arrays = (first.drawing.order, first.drawing.x, first.drawing.y, first.drawing.offsets)
     assert shelf.held == sum(a.nbytes for a in arrays)
+
+
+def test_a_damaged_column_is_named_where_the_plot_would_be(state, monkeypatch):
+    def damaged(*place, **options):
+        raise FolderError("columns/bp_rp.npy: the file was changed; copy it again")
+
+    monkeypatch.setattr(drawer, "plane_of", damaged)
+    monkeypatch.setattr(drawer, "bins_of", damaged)
+    view = opened(state, "cmd")
+    assert "the file was changed" in str(view._planes.plot[0].object)
+    state.drawer_tab = "histograms"
+    assert "the file was changed" in str(view._histogram.plot[0].object)

@@ -5,7 +5,7 @@ import pytest
 
 from dashboard.bitmap import Bitmap
 from dashboard.histogram import BINS, binned, count, rows_between
-from dashboard.histogram_plot import LOG_FOOT, bars, count_ticks, heights
+from dashboard.histogram_plot import LOG_FOOT, MOST_TICKS, bars, count_ticks, heights
 from latent_core.catalog import Column
 
 RNG = np.random.default_rng(4)
@@ -88,7 +88,7 @@ def test_bars_on_a_logarithmic_scale_show_one_source():
 @pytest.mark.parametrize("most", [0, 1, 3, 7, 99, 12_345, 4_000_000])
 def test_ticks_are_few_and_reach_the_top(most):
     linear = count_ticks(most, log_counts=False)
-    assert 1 <= len(linear) <= 5
+    assert 1 <= len(linear) <= MOST_TICKS + 1
     assert max(linear) <= most
     assert most < 2 or max(linear) >= most / 2
     decades = count_ticks(most, log_counts=True)

@@ -12,7 +12,7 @@ from latent_core.config import MapSettings, check_map, read_settings
 from latent_core.errors import InputError
 from latent_core.landmarks import choose_landmarks, hashed, needs_landmarks
 from latent_core.map_quality import map_quality, measure_map
-from latent_core.maps import Rows, make_maps
+from latent_core.maps import Rows, make_maps, measure_rows
 from latent_core.projection import Placer
 from latent_core.space_stages import save_maps, save_space
 
@@ -131,8 +131,8 @@ def test_the_same_seed_draws_the_same_map_and_all_sources_are_mapped_in_full():
     first, second = (next(make_maps(rows, small, silent)) for _ in range(2))
     np.testing.assert_array_equal(first.coordinates, second.coordinates)
     full = next(make_maps(rows, MapSettings(methods=("tsne",), landmarks=200, full=True), silent))
-    assert full.settings["landmarks"] == 500
-    assert full.settings["placed"] == 0
+    assert full.settings["full"] is True
+    assert full.landmarks is None
     assert "placed" not in full.quality
     assert full.quality["neighbors_kept"] > first.quality["neighbors_kept"]
     assert full.quality["trustworthiness_in_sample"] > 0.95
@@ -170,3 +170,12 @@ def test_settings_of_maps_that_cannot_be(tmp_path, text, said):
 
 def test_methods_are_named_once():
     assert check_map(MapSettings(methods=("tsne", "umap", "tsne"))).methods == ("tsne", "umap")
+
+
+def test_quality_by_an_index_is_quality_by_a_scan(space):
+    latents = space.folder.array("spaces/all/latents.npy")
+    plain = Rows(latents, space.scaling, ids(ROWS))
+    indexed = Rows(latents, space.scaling, ids(ROWS), space.index.cells)
+    coordinates = space.projection().coordinates
+    scanned, searched = (measure_rows(r, space.present, coordinates) for r in (plain, indexed))
+    assert searched == scanned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from latent_core import chunks, pipeline, stages
-from latent_core.bundle import Folder
+from latent_core.bundle import Folder, forget_stages
 from latent_core.encoding import encode
 from latent_core.errors import LatentError
 from latent_core.executors import SERIAL, Workers, workers
@@ -75,6 +76,30 @@ def test_processes_write_the_same_bytes(survey, alone, tmp_path) -> None:
     assert len(folder.array("models/folded/latents.npy")) > 120
     assert folder.manifest.files == alone.manifest.files
     assert folder.verify() == len(folder.manifest.files)
+
+
+def test_what_is_encoded_with_its_input_is_what_is_encoded_alone(survey, alone, tmp_path) -> None:
+    folder = Folder.open(shutil.copytree(alone.path, tmp_path / "b"))
+    assert not list(folder.path.glob(".encoded-*"))
+    _, settings = pipeline._settings(Folder.open(survey), folder.file("build.toml"))
+    for name in settings.models:
+        assert not stages.encode_sources(folder, settings, name)
+        assert stages.encode_sources(folder, settings, name, force=True)
+    assert folder.manifest.files == alone.manifest.files
+
+
+def test_early_latents_of_other_input_are_left_aside(survey, alone, tmp_path) -> None:
+    folder = Folder.open(shutil.copytree(alone.path, tmp_path / "b"))
+    _, settings = pipeline._settings(Folder.open(survey), folder.file("build.toml"))
+    stages.prepare(folder, settings, "folded", force=True)
+    (waiting,) = folder.path.glob(".encoded-folded")
+    wrong = np.zeros_like(np.load(waiting / "models/folded/latents.npy"))
+    np.save(waiting / "models/folded/latents.npy", wrong)
+    (waiting / "made_from.json").write_text('{"inputs": "other"}')
+    forget_stages(folder, {"encode/folded"})
+    assert stages.encode_sources(folder, settings, "folded")
+    assert not waiting.exists()
+    assert folder.manifest.files == alone.manifest.files
 
 
 def test_a_dask_cluster_writes_the_same_bytes(survey, alone, tmp_path) -> None:
