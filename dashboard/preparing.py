@@ -49,16 +49,6 @@ def check_files(
     return damaged
 
 
-def search_once(bundles: Mapping[str, Bundle], say: Callable[[str], None]) -> None:
-    """Search each bundle's first space once: maps its index, and compiles on a first run."""
-    for bundle in bundles.values():
-        try:
-            space = bundle.space()
-            space.similar_to(space.latents[space.present[0]], 1)
-        except LatentError as error:
-            say(str(error))
-
-
 def load_models(bundles: Mapping[str, Bundle], say: Callable[[str], None]) -> None:
     """Import torch and open every model, before anybody waits for one."""
     for bundle in bundles.values():
