@@ -21,6 +21,7 @@ TOPICS = {
     "growth": "How costs grow",
     "pipeline": "Pipeline",
     "training": "Training and encoding",
+    "vaes": "Training beside the matrix rate",
     "xp_operator": "Spectra",
     "periods": "Periods",
     "simulate": "Simulating",

@@ -21,7 +21,7 @@ from latent_core.errors import LatentError
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 FEW_DIMENSIONS = 8
-FEW_ALLOWED = 64
+FEW_ALLOWED = 512  # of so many rows one: going through those few beats searching the cells
 # a plan looks at 4 M numbers before it gives up a proof, some 5 ms; it is measured on 500 sources
 AFFORDED, PLAN_ROWS, PLAN_NEIGHBORS, PLAN_RECALL = 4_000_000, 500, 10, 0.999
 # nearest_neighbors scans all pairs of up to so many; beyond, 10^10 pairs would take minutes
