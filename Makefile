@@ -47,8 +47,11 @@ check: setup-dev
 figures: setup-dev
 	$(BIN)/python benchmarks/figures.py write
 
+# one page and one JSON in benchmarks/results; SIZE=small: some minutes, up to a million sources,
+# into build/bench. ONLY="drawing screen" renews these parts alone, SKIP="masked" leaves some out
+SIZE ?= full
 bench: setup-dev
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(ONE_THREAD) $(BIN)/python $$file || exit 1; done
+	$(BIN)/python benchmarks/bench.py --size $(SIZE) $(if $(ONLY),--only $(ONLY)) $(if $(SKIP),--skip $(SKIP))
 
 clean:
 	rm -rf .venv build data/demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

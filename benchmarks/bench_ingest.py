@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measuring import Figure, report
+from measuring import SIZE, Figure, report
 
 from latent_core.release import load_release
 
-ROWS, REPEATS = 5_000, 3
+ROWS, REPEATS = {"tiny": 200, "small": 1_000, "full": 5_000}[SIZE], 3
 DISTINCT = 400  # rows of other numbers; the file repeats them, far beyond gzip's window of 32 kB
 INGEST = """
 import resource, sys, time
@@ -117,9 +117,11 @@ def main() -> None:
     report(
         "ingest",
         [
-            Figure(what, rate, "rows/s", other, "gunzip alone"),
+            Figure(what, rate, "rows/s", other, "gunzip alone", None, True),
             Figure("its rate over gunzip's", share, "%", limit=60.0),
-            Figure("the same", ROWS / cpu, "rows/CPU s", ROWS / cpu_gunzip, "gunzip alone"),
+            Figure(
+                "the same", ROWS / cpu, "rows/CPU s", ROWS / cpu_gunzip, "gunzip alone", None, True
+            ),
             Figure("packed size of a row", packed / ROWS / 1000, "kB"),
             Figure("peak memory", peak, "MB", limit=1000.0),
         ],

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from measuring import Figure, report
+from measuring import Figure, only_full, report, skip
 
 import latent_core
 from latent_core import pipeline, stages
@@ -115,6 +115,12 @@ def compared(what: str, ours: np.ndarray, theirs: np.ndarray, labels: np.ndarray
 
 
 def main(config: Path = CONFIG) -> None:
+    only_full("light_curves", 15)
+    if not RELEASE.is_dir():
+        skip(
+            "light_curves",
+            f"{RELEASE} is absent: these figures need the real curves that lie there",
+        )
     with tempfile.TemporaryDirectory() as place:
         survey = ingest([SHARED / "epoch_photometry_real.parquet"], Path(place) / "real.survey")
         source = Folder.open(survey.path, "survey")

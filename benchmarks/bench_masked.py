@@ -2,7 +2,7 @@
 
     python benchmarks/bench_masked.py [--survey SURVEY] [--ablations]
 
-Writes results/masked.json: errors of labels and of imputed magnitudes on the test split, with XP
+Writes masked.json: errors of labels and of imputed magnitudes on the test split, with XP
 and with XP taken away. Intervals are corrected on the validation split.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -18,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from measuring import only_full, skip, write
 
 import latent_core.configs
 from latent_core.bundle import Folder
@@ -32,7 +32,6 @@ from latent_core.products import XpCoefficients, load_product
 from latent_core.surveys.apogee_library import find_library, make_survey
 from latent_core.training import SPLIT_NAMES, TEST, TRAIN, VALIDATION, split_of, train
 
-OUT = Path(__file__).parent / "results" / "masked.json"
 CONFIG = Path(latent_core.configs.__file__).with_name("masked.toml")
 PUBLISHED = {"teff": 92, "logg": 0.08, "fe_h": 0.09, "alpha_m": 0.05}
 COOL_K = 8000
@@ -227,15 +226,16 @@ def main() -> None:
     parser.add_argument("--survey", type=Path, help="a survey of these stars made before")
     parser.add_argument("--ablations", action="store_true", help="two more trainings")
     chosen = parser.parse_args()
+    only_full("masked", 6)
     with TemporaryDirectory() as scratch:
         survey = chosen.survey or Path(scratch) / "apogee.survey"
         if chosen.survey is None:
             library = find_library()
             if library is None:
-                raise SystemExit("the library of APOGEE spectra is not installed")
+                skip("masked", "the library of APOGEE spectra is not installed")
             make_survey(library, survey)
         found = run(survey, chosen.ablations)
-    OUT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    write("masked", found)
     for case, labels in found["labels"].items():
         for name, part in labels.items():
             print(case, name, f"MAE {part['mae']:.4f}", f"coverage {part['coverage']:.3f}")

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from measuring import Figure, report
+from measuring import Figure, only_full, report, skip
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.neural_network import MLPRegressor
 
@@ -287,9 +287,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="fewer than the default's, for a trial")
     chosen = parser.parse_args()
+    only_full("scatter_vae", 5)
     if not DATA.is_dir():
-        print(f"{DATA} is absent: these figures need the real stars that lie there")
-        return
+        skip("scatter_vae", f"{DATA} is absent: these figures need the real stars that lie there")
     torch.set_num_threads(1)
     stars, runs = read_stars(), []
     foreign = released(stars)

@@ -17,10 +17,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from measuring import Figure, report
+from measuring import SIZE, Figure, report
 
 from latent_core.bundle import Folder, sha256_of
 
+SOURCES = {"tiny": 2_000, "small": 20_000, "full": 100_000}[SIZE]
 LARGE = 4_000_000
 CORES, MINUTES, MEMORY_MB, DISK_GB = 2, 30.0, 4096.0, 12.0
 _MEASURE = """
@@ -98,7 +99,7 @@ def loaded_mb(folder: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sources", type=int, default=100_000)
+    parser.add_argument("--sources", type=int, default=SOURCES)
     sources = parser.parse_args().sources
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
@@ -115,7 +116,7 @@ def main() -> None:
         "simulate",
         [
             Figure(f"simulate {run.rows:,} sources, of a CPU second", rate, "rows/s",
-                   run.rows / floor, "copying and hashing the same bytes", LARGE / longest),
+                   run.rows / floor, "copying and hashing the same bytes", LARGE / longest, True),
             Figure(f"{millions} on {CORES} cores, extrapolated from CPU time",
                    LARGE / rate / CORES / 60, "min", None, "", MINUTES),
             Figure("peak memory of all processes", run.peak_mb, "MB", small.peak_mb,

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from measuring import Figure, report
+from measuring import Figure, only_full, report, skip
 
 from latent_core.comparison.pairs import pairs_of
 from latent_core.comparison.telling_apart import auc, paired_auc
@@ -153,6 +153,11 @@ def compare(
 
 
 def main(blocks: int) -> None:
+    only_full("xp_realism", 5)
+    if not SHARED.is_dir():
+        skip(
+            "xp_realism", f"{SHARED} is absent: these figures need the real spectra that lie there"
+        )
     rng = np.random.default_rng(1)
     real, field = archive()
     own = real.take(np.flatnonzero(field))

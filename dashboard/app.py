@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,16 @@ from tornado.ioloop import IOLoop
 
 from dashboard import design
 from dashboard.colouring import colour_choices
+from dashboard.histogram import warm as warm_histograms
 from dashboard.layering import layers_of
 from dashboard.layout import explorer
+from dashboard.picture import FIRST_SIZE, home
+from dashboard.preparing import log_damage, prepare
 from dashboard.raster import View, draw
 from dashboard.reports import report_routes
 from dashboard.selecting import select_polygon
 from dashboard.state import ExplorerState
-from dashboard.views.map import FIRST_SIZE, home
+from dashboard.statistics import warm as warm_statistics
 from latent_core import Bundle
 
 TITLE = "Gaia Latent Explorer"
@@ -53,18 +55,23 @@ def make_app(
     pn.extension("tabulator", design=Calm, notifications=False, raw_css=[design.PAGE])
     warm(bundles)
 
-    def app() -> Viewable:
-        state = ExplorerState(bundles, public=public)
-        state.showcase()
-        if opened is not None:
-            opened(state)
-        return explorer(state)
+    return lambda: _page(bundles, public, opened)
 
-    return app
+
+def _page(
+    bundles: Mapping[str, Bundle], public: bool, opened: Callable[[ExplorerState], None] | None
+) -> Viewable:
+    """Build the screen of one session."""
+    state = ExplorerState(bundles, public=public)
+    state.showcase()
+    if opened is not None:
+        opened(state)
+    return explorer(state)
 
 
 def warm(bundles: Mapping[str, Bundle]) -> None:
     """Draw each bundle's first pictures once: fills the shared caches and compiles the kernels."""
+    warm_histograms()
     for bundle in bundles.values():
         state = ExplorerState({bundle.name: bundle})
         state.showcase()
@@ -72,19 +79,12 @@ def warm(bundles: Mapping[str, Bundle]) -> None:
         draw(state.drawing, layers_of(state), view)
         x0, x1, y0, y1 = state.drawing.extent
         corner = np.asarray([x0, x1, x0]), np.asarray([y0, y0, y1])
-        state.select(select_polygon(state.drawing, *corner))
+        state.select(select_polygon(state.drawing, *corner, state.size))
+        warm_statistics(bundle, state.classes)
         for titles in dict(colour_choices(bundle, state.space_name)).values():
             state.colour(titles[0])
             draw(state.drawing, layers_of(state), view)
             draw(state.drawing, layers_of(state), replace(view, x1=x0, y1=y0))
-
-
-def load_models(bundles: Mapping[str, Bundle]) -> None:
-    """Import torch and open every model beside the running server, before anybody waits for it."""
-    for bundle in bundles.values():
-        for name in bundle.model_names:
-            model = bundle.model(name)
-            model.curves(model.latents[0], None)
 
 
 def serve(
@@ -96,11 +96,13 @@ def serve(
     show: bool = False,
     opened: Callable[[ExplorerState], None] | None = None,
     on_ready: Callable[[], None] | None = None,
+    on_damage: Callable[[str], None] = log_damage,
     **options: Any,
 ) -> Any:
     """Serve bundles until interrupted; `public` listens to other machines as well.
 
-    `on_ready` is called once the server answers.
+    `on_ready` is called once the server answers, `on_damage` with a sentence for each file that
+    was changed after it was written: all are checked beside the running server.
     Only pages of this address and of localhost may open a connection; `websocket_origin` in
     `options` names others, and `*` is refused.
     """
@@ -108,9 +110,7 @@ def serve(
     if "*" in origins:
         raise ValueError("websocket_origin '*' lets any web page use the server; name the hosts")
     app = make_app(bundles, public=public, opened=opened)
-    loading = Timer(LOADING_DELAY_S, load_models, args=(bundles,))
-    loading.daemon = True
-    loading.start()
+    prepare(bundles, LOADING_DELAY_S, on_damage)
     if on_ready is not None:
         IOLoop.current().add_callback(on_ready)
     return pn.serve(

@@ -6,13 +6,16 @@ Built once for a bundle and shared by its sessions; nothing here depends on a vi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from dashboard.bitmap import Bitmap
+from dashboard.shared import shared
+from dashboard.tally import chosen
 from dashboard.theme import NO_LABEL, class_style, rgb
 from latent_core import Bundle
 from latent_core.catalog import Column
@@ -39,10 +42,10 @@ class Classes:
         """Colours of the classes, (K, 3)."""
         return np.asarray([rgb(class_style(name).colour) for name in self.names], np.uint8)
 
-    def shown(self, hidden: tuple[str, ...]) -> NDArray[np.bool_]:
-        """Return which catalog rows remain when some classes are hidden, (N,)."""
+    def shown(self, hidden: tuple[str, ...]) -> Bitmap:
+        """Return which catalog rows remain when some classes are hidden."""
         kept = np.asarray([name not in hidden for name in self.names], bool)
-        return np.asarray(kept[self.codes], bool)
+        return Bitmap.from_codes(self.codes, kept)
 
 
 @dataclass(frozen=True)
@@ -52,21 +55,24 @@ class Numbers:
     column: Column
     values: NDArray[np.float32]
 
-    @cached_property
-    def finite(self) -> NDArray[np.float32]:
-        """The values that are there, ascending."""
-        return np.sort(self.values[np.isfinite(self.values)])
-
-    def among(self, rows: NDArray[np.bool_]) -> Numbers:
+    def among(self, rows: Bitmap) -> Numbers:
         """Return the numbers of some rows, (M,)."""
-        return Numbers(self.column, self.values[rows])
+        return Numbers(self.column, np.asarray(chosen(self.values, rows), np.float32))
 
-    def percentile(self, percent: float) -> float:
-        """Return a percentile of the values that are there; NaN where there are none."""
-        if not len(self.finite):
-            return float("nan")
-        place = percent / 100 * (len(self.finite) - 1)
-        return float(np.interp(place, np.arange(len(self.finite)), self.finite))
+    def percentiles(self, percents: ArrayLike) -> NDArray[np.float64]:
+        """Return percentiles of the values that are there; NaN where there are none.
+
+        Exact; the sorted copy that it takes is not kept, which for millions costs more memory
+        than a session.
+        """
+        found = np.sort(self.values)  # NaN last
+        count = len(found) - int(np.isnan(found).sum())
+        if not count:
+            return np.full(np.shape(percents), np.nan)
+        place = np.asarray(percents, np.float64) / 100 * (count - 1)
+        low = np.floor(place).astype(np.int64)
+        below, above = (found[np.minimum(i, count - 1)].astype(np.float64) for i in (low, low + 1))
+        return np.asarray(below + (place - low) * (above - below), np.float64)
 
 
 @dataclass(frozen=True)
@@ -108,10 +114,10 @@ def ramp(numbers: Numbers, scale: Scale, clip: tuple[float, float]) -> Ramp:
 
     A logarithm needs positive values; the ramp falls back to linear where there are none.
     """
-    low, high = (numbers.percentile(p) for p in clip)
+    knots = numbers.percentiles(np.linspace(*clip, 257))
+    low, high = float(knots[0]), float(knots[-1])
     if scale == "log" and not low > 0:
         scale = "linear"
-    knots = np.array([numbers.percentile(p) for p in np.linspace(*clip, 257)])
     return Ramp(low, high, scale, np.maximum.accumulate(knots))
 
 
@@ -125,10 +131,10 @@ def describe_column(bundle: Bundle, space: str, name: str) -> Column:
 @lru_cache(maxsize=256)
 def colour_choices(bundle: Bundle, space: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return what a map may be coloured by: titles of groups with names; ids never."""
-    columns, frame = bundle.columns, bundle.catalog
+    columns, table = bundle.columns, bundle.table
     classes = [c.name for c in columns if c.kind == "flag"]
     few = [
-        c.name for c in columns if c.kind == "category" and frame[c.name].nunique() <= MOST_CLASSES
+        c.name for c in columns if c.kind == "category" and table.distinct(c.name) <= MOST_CLASSES
     ]
     numbers = [c.name for c in columns if c.kind == "number"]
     latents = [n for n in bundle.space(space).latent_names if n not in numbers]
@@ -136,7 +142,7 @@ def colour_choices(bundle: Bundle, space: str) -> tuple[tuple[str, tuple[str, ..
     return tuple((title, tuple(names)) for title, names in groups if names)
 
 
-@lru_cache(maxsize=32)
+@shared
 def colouring(bundle: Bundle, space: str, name: str) -> Classes | Numbers:
     """Return a catalog column or latent as classes or numbers, over all catalog rows."""
     column = describe_column(bundle, space, name)
@@ -144,22 +150,32 @@ def colouring(bundle: Bundle, space: str, name: str) -> Classes | Numbers:
     if name in latents:
         values = bundle.space(space).latents[:, latents.index(name)]
         return Numbers(column, np.asarray(values, np.float32))
-    series = bundle.catalog[name]
+    series = bundle.table[name]
     if column.kind in ("category", "flag", "text"):
         return _classes(column, series)
-    values = pd.to_numeric(series, errors="coerce").to_numpy(np.float32, na_value=np.nan)
-    return Numbers(column, np.where(np.isfinite(values), values, np.nan).astype(np.float32))
+    values = _as_float32(series)
+    if np.isinf(values).any():
+        values = np.where(np.isfinite(values), values, np.float32(np.nan))
+    return Numbers(column, values)
+
+
+def _as_float32(series: pd.Series) -> NDArray[np.float32]:
+    """Return numbers as they lie in the bundle where they are float32 there, else a copy."""
+    if series.dtype == np.float32:
+        return np.asarray(series.array)
+    return pd.to_numeric(series, errors="coerce").to_numpy(np.float32, na_value=np.nan)
 
 
 def _classes(column: Column, series: pd.Series) -> Classes:
-    texts = series.astype("object").where(series.notna(), None)
-    found, uniques = pd.factorize(texts)
-    names = [str(u) for u in uniques]
-    found = np.where(found < 0, len(names), found)
+    found, names = _factorized(series)
     labels = [name if name.strip() else NO_LABEL for name in [*names, NO_LABEL]]
-    counts = pd.Series(np.bincount(found, minlength=len(labels))).groupby(labels).sum()
+    # a missing value is code -1, so that the last label is its own
+    each = np.roll(np.bincount(found + 1, minlength=len(labels)), -1)
+    counts = {label: 0 for label in labels}
+    for label, count in zip(labels, each.tolist(), strict=True):
+        counts[label] += count
     ordered = sorted(
-        (str(n) for n in counts.index if counts[n]), key=lambda n: (n == NO_LABEL, -counts[n], n)
+        (n for n in counts if counts[n]), key=lambda n: (n == NO_LABEL, -counts[n], n)
     )
     small: type[np.integer] = np.int8 if len(ordered) <= 125 else np.int16
     place = {name: i for i, name in enumerate(ordered)}
@@ -170,7 +186,17 @@ def _classes(column: Column, series: pd.Series) -> Classes:
     )
 
 
-@lru_cache(maxsize=16)
+def _factorized(series: pd.Series) -> tuple[NDArray[np.integer], list[str]]:
+    """Return a code a row, -1 where the value is missing, and the names of the codes."""
+    if isinstance(series.array, pd.Categorical):
+        return np.asarray(series.array.codes), [str(name) for name in series.array.categories]
+    if series.dtype == np.bool_:
+        return series.to_numpy().view(np.int8), ["False", "True"]
+    found, uniques = pd.factorize(series)
+    return np.asarray(found), [str(name) for name in uniques]
+
+
+@shared
 def drawn_codes(bundle: Bundle, space: str, projection: str, name: str) -> NDArray[np.integer]:
     """Return the codes of a colouring in drawing order, (P,)."""
     order = bundle.space(space).projection(projection).drawing.order
@@ -180,7 +206,7 @@ def drawn_codes(bundle: Bundle, space: str, projection: str, name: str) -> NDArr
     return np.ascontiguousarray(classes.codes[order])
 
 
-@lru_cache(maxsize=16)
+@shared
 def drawn_values(bundle: Bundle, space: str, projection: str, name: str) -> NDArray[np.float32]:
     """Return the numbers of a colouring in drawing order, (P,)."""
     order = bundle.space(space).projection(projection).drawing.order
@@ -190,11 +216,18 @@ def drawn_values(bundle: Bundle, space: str, projection: str, name: str) -> NDAr
     return np.ascontiguousarray(numbers.values[order])
 
 
+@shared
+def drawn_missing(bundle: Bundle, space: str, projection: str, name: str) -> NDArray[np.int8]:
+    """Return where the numbers of a colouring are missing, in drawing order, (P,): 1, else 0."""
+    missing = np.isnan(drawn_values(bundle, space, projection, name))
+    return np.asarray(missing.view(np.int8))
+
+
 @lru_cache(maxsize=16)
 def default_colour(bundle: Bundle, space: str) -> str:
     """Return the column a map opens with: classes of variability, else classes, else a number."""
     # what the program found itself is offered, but a map opens with what the survey says
-    found = set(bundle.catalog) - set(bundle.folder.catalog.frame)
+    found = set(bundle.table) - set(bundle.folder.catalog.lazy)
     offered = [n for _, names in colour_choices(bundle, space) for n in names if n not in found]
     preferred = ("macro_class", "best_class_name", "class_label", *offered)
     return next((name for name in preferred if name in offered), "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import panel as pn
@@ -61,6 +61,13 @@ def select(label: str, options: list[Any], **more: Any) -> pn.widgets.Select:
     return pn.widgets.Select(
         name=label, options=options, margin=(2, 3, 4, 3), stylesheets=LOOK, **more
     )
+
+
+def titled(names: Iterable[str], title: Callable[[str], str]) -> dict[str, str]:
+    """Return names by their titles, for a choice; titles that two share get the name behind."""
+    titles = {name: title(name) for name in names}
+    known = list(titles.values())
+    return {(f"{t} ({n})" if known.count(t) > 1 else t): n for n, t in titles.items()}
 
 
 def number_box(label: str, **options: Any) -> pn.widgets.TextInput:

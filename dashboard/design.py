@@ -107,3 +107,14 @@ SCROLL = ":host { overflow-y: auto; overflow-x: hidden; }"
 FIGURE = ":focus-visible { outline: 1px solid #9DB5EA; outline-offset: -1px; }"
 RULED = ":host { border-top: 1px solid var(--line); padding-top: 6px; }"
 MIDDLE = ":host { background: #fff; min-width: 0; }"
+DRAWER = ":host { background: #fff; border-top: 1px solid var(--line); min-width: 0; }"
+DRAWER_TAB = f"""
+:host(.solid) .bk-btn.bk-btn-default {{ font: 500 12.5px/1 {FONT}; color: var(--muted); border: 0;
+  border-bottom: 2px solid transparent; border-radius: 0; background: none; height: 31px;
+  padding: 0 10px; }}
+:host(.solid) .bk-btn.bk-btn-default:hover {{ color: var(--ink); background: none; }}
+:host(.open.solid) .bk-btn.bk-btn-default {{ color: var(--ink);
+  border-bottom-color: var(--accent); }}
+.bk-btn:focus-visible {{ outline-offset: -3px; }}
+@media (max-width: 1199px) {{ :host(.solid) .bk-btn.bk-btn-default {{ padding: 0 7px; }} }}
+"""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dashboard.bitmap import Bitmap
 from latent_core import Bundle
 from latent_core.catalog import SOURCE_ID, Column
 
@@ -35,16 +36,16 @@ def provenance(bundle: Bundle, rows: int, now: datetime | None = None) -> dict[s
     return origin
 
 
-def selected_frame(bundle: Bundle, mask: NDArray[np.bool_]) -> pd.DataFrame:
+def selected_frame(bundle: Bundle, rows: Bitmap) -> pd.DataFrame:
     """Return the selected catalog rows in catalog order, `source_id` first."""
-    frame = bundle.catalog.loc[np.asarray(mask, bool)]
+    frame = bundle.catalog.iloc[rows.to_rows()]
     others = [name for name in frame.columns if name != SOURCE_ID]
     return frame[[SOURCE_ID, *others]].reset_index(drop=True)
 
 
-def to_csv(bundle: Bundle, mask: NDArray[np.bool_], now: datetime | None = None) -> bytes:
+def to_csv(bundle: Bundle, rows: Bitmap, now: datetime | None = None) -> bytes:
     """Return CSV with its origin and units in `#` lines; ids stay whole digits."""
-    frame = selected_frame(bundle, mask)
+    frame = selected_frame(bundle, rows)
     lines = [
         f"# {name}: {_one_line(text)}"
         for name, text in provenance(bundle, len(frame), now).items()
@@ -53,9 +54,9 @@ def to_csv(bundle: Bundle, mask: NDArray[np.bool_], now: datetime | None = None)
     return ("\n".join(lines) + "\n" + frame.to_csv(index=False, lineterminator="\n")).encode()
 
 
-def to_votable(bundle: Bundle, mask: NDArray[np.bool_], now: datetime | None = None) -> bytes:
+def to_votable(bundle: Bundle, rows: Bitmap, now: datetime | None = None) -> bytes:
     """Return a VOTable (binary2) with units and descriptions; `source_id` is a 64-bit long."""
-    frame = selected_frame(bundle, mask)
+    frame = selected_frame(bundle, rows)
     columns = [_column(bundle, str(name)) for name in frame.columns]
     return _votable(frame, columns, provenance(bundle, len(frame), now))
 

@@ -1,16 +1,19 @@
-"""What stands where: header, left column, map, right column."""
+"""What stands where: header, left column, map with the drawer below it, right column."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
+from panel.io.state import set_curdoc
 
 from dashboard import design
 from dashboard.limits import choice
 from dashboard.mine import MINE_TAB
 from dashboard.state import ExplorerState
 from dashboard.views.colour import ColourView
+from dashboard.views.drawer import DrawerView
 from dashboard.views.legend import LegendView
 from dashboard.views.map import MapView
 from dashboard.views.search import SearchView
@@ -19,15 +22,17 @@ from dashboard.views.toolbar import StatusView, ToolbarView
 LEFT_WIDTH, RIGHT_WIDTH = 280, 420
 # Windows narrower than this fold a column away: the map keeps 480 pixels.
 LEFT_FROM, RIGHT_FROM = 1200, 920
+PATIENCE_MS = 4000  # how long the right column waits for the map's picture
 
 
 def explorer(state: ExplorerState) -> pn.viewable.Viewable:
     """Arrange the whole screen over one state."""
-    picture = MapView(state)
+    picture, drawer = MapView(state), DrawerView(state)
     middle = pn.Column(
-        ToolbarView(state, picture.tools),
+        ToolbarView(state, picture.tools, drawer.tools),
         picture,
         StatusView(state),
+        drawer,
         sizing_mode="stretch_both",
         stylesheets=[design.MIDDLE],
         margin=0,
@@ -74,6 +79,49 @@ def _left(state: ExplorerState) -> pn.viewable.Viewable:
 
 
 def _right(state: ExplorerState) -> pn.viewable.Viewable:
+    """Return the right column: empty until the map is on the screen, then its tabs of cards.
+
+    The cards are half of a page's models, and the first of them asks for torch, which takes
+    seconds; the map's picture waits for neither.
+    """
+    column = pn.Column(
+        width=RIGHT_WIDTH,
+        sizing_mode="stretch_height",
+        stylesheets=[design.folding("right", RIGHT_FROM)],
+        margin=0,
+    )
+
+    _after_the_picture(lambda: column.append(_tabs(state)))
+    return column
+
+
+def _after_the_picture(work: Callable[[], Any]) -> None:
+    """Do something once the browser has painted the map; at once where there is no browser."""
+    waiting = [work]
+
+    def do() -> None:
+        if waiting:
+            with set_curdoc(document):  # else Panel takes its sheets from the net
+                waiting.pop()()
+
+    document = pn.state.curdoc
+
+    def loaded() -> None:
+        painted = document.select_one({"name": "painted"}) if document else None
+        if painted is None or painted.tags:
+            do()
+            return
+
+        def told(attr: str, old: Any, new: Any) -> None:
+            document.add_next_tick_callback(do)
+
+        painted.on_change("tags", told)
+        document.add_timeout_callback(do, PATIENCE_MS)
+
+    pn.state.onload(loaded)
+
+
+def _tabs(state: ExplorerState) -> pn.viewable.Viewable:
     from dashboard.views.mine import MineView
     from dashboard.views.selection import SelectionView
     from dashboard.views.similar import SimilarView
@@ -108,20 +156,9 @@ def _right(state: ExplorerState) -> pn.viewable.Viewable:
 
     tabs.param.watch(opened, "active")
     state.param.watch(asked, "tab")
-
-    def loaded() -> None:
-        opened()
-        views["Similar"].draw_ahead()
-
-    # the first card asks for torch, which takes seconds: the map is on the screen before
-    pn.state.onload(loaded)
-    return pn.Column(
-        tabs,
-        width=RIGHT_WIDTH,
-        sizing_mode="stretch_height",
-        stylesheets=[design.folding("right", RIGHT_FROM)],
-        margin=0,
-    )
+    opened()
+    views["Similar"].draw_ahead()
+    return tabs
 
 
 def _scrolled(view: pn.viewable.Viewer) -> pn.viewable.Viewable:

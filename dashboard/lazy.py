@@ -15,6 +15,7 @@ from dashboard.markup import html_pane, sentence
 from dashboard.state import ExplorerState
 from dashboard.theme import NO_LABEL
 from latent_core.errors import LatentError
+from latent_core.frames import LazyFrame
 
 CLASS_COLUMNS = ("macro_class", "best_class_name", "class_label", "label")
 MAGNITUDES = ("phot_g_mean_mag", "magnitude_mean")
@@ -48,17 +49,20 @@ class LazyView(pn.viewable.Viewer):
     def class_column(self) -> str | None:
         """The class column of the legend, else the catalog's first, None where there is none."""
         chosen = self.state.class_column
-        return chosen or next((name for name in CLASS_COLUMNS if name in self.state.frame), None)
+        return chosen or next((name for name in CLASS_COLUMNS if name in self._table), None)
 
     @property
     def magnitude_column(self) -> str | None:
         """The catalog column that holds the mean G magnitude, None where there is none."""
-        return next((name for name in MAGNITUDES if name in self.state.frame), None)
+        return next((name for name in MAGNITUDES if name in self._table), None)
 
     def record(self, row: int) -> dict[str, Any]:
         """Return one catalog row; cell by cell, because a row as a Series turns ids to floats."""
-        frame = self.state.frame
-        return {str(name): frame[name].iloc[row] for name in frame.columns}
+        return {name: self._table[name].iloc[row] for name in self._table}
+
+    @property
+    def _table(self) -> LazyFrame:
+        return self.state.bundle.table
 
     @property
     def dark(self) -> bool:

@@ -106,10 +106,20 @@ class Marks:
         if any(list(self.hits.data[name]) != data[name] for name in data):
             self.hits.data = data
 
-    def show_hover(self, place: Place, text: str, turn: int, view: View) -> None:
-        """Ring a source and lay a small card beside it, on the side where there is room."""
-        left = place[0] < (view.x0 + view.x1) / 2
-        low = place[1] < (view.y0 + view.y1) / 2
+    def show_hover(
+        self,
+        place: Place,
+        text: str,
+        turn: int,
+        view: View,
+        flipped: tuple[bool, bool] = (False, False),
+    ) -> None:
+        """Ring a source and lay a small card beside it, on the side where there is room.
+
+        `flipped` tells which axes run backwards.
+        """
+        left = (place[0] < (view.x0 + view.x1) / 2) != flipped[0]
+        low = (place[1] < (view.y0 + view.y1) / 2) != flipped[1]
         self.hover.data = {
             **points([place]),
             "text": [text],

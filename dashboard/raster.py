@@ -1,47 +1,60 @@
 """Points -> one RGBA picture, on the server, at interactive speed.
 
-Datashader counts the points of the view per layer, few are sorted by pixel instead; one compiled
-pass turns counts into colours: a pixel takes its most frequent class, alpha follows the equalised
-density. Only the grid cells in view are read. Very few points are drawn one by one.
+Points in view are sorted by pixel, where there are very many datashader counts them per layer;
+compiled passes turn counts into colours: a pixel takes its most frequent class, alpha follows the
+equalised density. Only the grid cells in view are read. Very few points are drawn one by one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dashboard.bitmap import Bitmap
 from dashboard.colouring import Classes, Ramp
 from dashboard.kernels import (
+    count_points,
+    drop,
+    majority,
+    mean_of_points,
+    pixels_of,
+    sort_layers,
+    thinned,
+)
+from dashboard.selecting import cell_range, runs_in_box
+from dashboard.shading import (
     GREY_ALPHA,
     UNSELECTED_RGB,
     compose,
-    crowding,
+    compose_values,
+    density,
     draw_discs,
     equalised_alpha,
-    majority,
-    majority_of_few,
-    mean_of_few,
     pack,
-    pixels_of,
-    sort_layers,
+    packed,
     spread,
 )
-from dashboard.selecting import runs_in_box
-from latent_core.projection import DrawingCopy
+from latent_core.projection import GRID, DrawingCopy
 
 FEWEST_AS_IMAGE = 5000
 # Radius of a source in CSS pixels by how crowded the filled pixels are, and its least alpha:
 # the sparser a map, the larger and the more opaque its points.
 CROWDINGS, RADII, ALPHA_FLOORS = (0.02, 0.15, 0.5, 0.9), (2.2, 1.7, 1.5, 0.5), (215, 195, 165, 90)
 LONELY_RADIUS = 1.5
-MOST_SORTED = 200_000  # points up to which sorting them beats a plane a class
+MOST_SORTED = 20_000_000  # points up to which sorting them beats a plane a class
+MOST_SKETCHED = 500_000  # points of a coarse picture
+LEAST_GAP = 1.3  # points read for one that is wanted, where that saves copying those wanted
 LARGEST_STRIP = 32_000_000  # bytes of the count planes that exist at a time
 MISSING_RGB = (196, 200, 206)
 VALUED, MISSING = 0, 1
+EVERY = np.empty(0, np.int32)  # no weights: each point stands for itself
+NO_BEST, NO_MEANS = np.empty((0, 0), np.int16), np.empty((0, 0))
+NAN = np.float32(np.nan)
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -65,77 +78,144 @@ class Layers:
     """Points in drawing order with the layer of each, (P,), and the colours of the layers.
 
     Layers 0..K - 1 have colours; K is unselected, K + 1 not shown. `values` (P,) and `ramp`
-    replace the colour of layer VALUED where a number is drawn.
+    replace the colour of layer VALUED where a number is drawn; of all other points they are NaN.
+    `is_masked` tells that there may be points unselected or not shown.
     """
 
     codes: NDArray[np.integer]
     colours: NDArray[np.uint8]
-    values: NDArray[np.float32] | None = None
+    values: Floats | None = None
     ramp: Ramp | None = None
     table: NDArray[np.uint8] | None = None
+    is_masked: bool = True
+
+    @property
+    def planes(self) -> int:
+        """How many layers points may lie in, shown or not."""
+        return len(self.colours) + 2 * self.is_masked
 
 
 @dataclass(frozen=True)
 class Picture:
-    """RGBA in uint32, (height, width), row 0 at the bottom; how many shown points it covers."""
+    """RGBA in uint32, (height, width), row 0 at the bottom; how many shown points it covers.
+
+    The number is None where not all of them were counted.
+    """
 
     rgba: NDArray[np.uint32]
-    in_view: int
+    in_view: int | None
 
 
 def class_layers(
     drawing: DrawingCopy,
     classes: Classes,
     codes: NDArray[np.integer],
-    shown: NDArray[np.bool_],
-    selected: NDArray[np.bool_] | None,
+    shown: Bitmap,
+    selected: Bitmap | None,
 ) -> Layers:
-    """Sort points into layers by class; `codes` in drawing order, masks over catalog rows."""
+    """Sort points into layers by class; `codes` in drawing order, bitmaps over catalog rows.
+
+    Where all are shown and none is selected the layers are the codes themselves, not a copy.
+    """
     colours = classes.colours
+    if _is_plain(shown, selected):
+        return Layers(codes, colours, is_masked=False)
     return Layers(_sorted(drawing, codes, shown, selected, len(colours)), colours)
 
 
 def number_layers(
     drawing: DrawingCopy,
-    values: NDArray[np.float32],
-    shown: NDArray[np.bool_],
-    selected: NDArray[np.bool_] | None,
+    values: Floats,
+    missing: NDArray[np.int8],
+    masks: tuple[Bitmap, Bitmap | None],
     ramp: Ramp,
     table: NDArray[np.uint8],
 ) -> Layers:
-    """Sort points into valued and missing; `values` in drawing order, `table` (256, 3)."""
-    codes = np.isnan(values).astype(np.int8)
-    layers = _sorted(drawing, codes, shown, selected, 2)
+    """Sort points into VALUED and MISSING, as `missing` tells; `table` (256, 3).
+
+    `values` and `missing` in drawing order, `masks` what is shown and what is selected of
+    the catalog rows; where they leave nothing out, the layers are the arrays given, not copies.
+    """
     colours = np.asarray([table[128], MISSING_RGB], np.uint8)
-    return Layers(layers, colours, values, ramp, table)
+    if _is_plain(*masks):
+        return Layers(missing, colours, values, ramp, table, is_masked=False)
+    codes = _sorted(drawing, missing, *masks, len(colours))
+    return Layers(codes, colours, np.where(codes == VALUED, values, NAN), ramp, table)
+
+
+def _is_plain(shown: Bitmap, selected: Bitmap | None) -> bool:
+    return selected is None and shown.is_full()
 
 
 def _sorted(
     drawing: DrawingCopy,
     codes: NDArray[np.integer],
-    shown: NDArray[np.bool_],
-    selected: NDArray[np.bool_] | None,
+    shown: Bitmap,
+    selected: Bitmap | None,
     colours: int,
 ) -> NDArray[np.integer]:
-    mask = shown if selected is None else selected
-    return np.asarray(
-        sort_layers(codes, drawing.order, shown, mask, selected is not None, colours)
-    )
+    kept = shown if selected is None else selected
+    return np.asarray(sort_layers(codes, drawing.order, shown.words, kept.words, colours))
+
+
+def points_near(drawing: DrawingCopy, view: View) -> int:
+    """Return how many points a picture of a view reads: those in view and a few about it."""
+    return sum(b - a for a, b in runs_in_box(drawing, view.x0, view.x1, view.y0, view.y1))
 
 
 def draw(drawing: DrawingCopy, layers: Layers, view: View) -> Picture:
-    """Draw the points of a view."""
+    """Draw the points of a view, each of them."""
     runs = runs_in_box(drawing, view.x0, view.x1, view.y0, view.y1)
     candidates = sum(stop - start for start, stop in runs)
-    x, y, codes = (_gather(array, runs) for array in (drawing.x, drawing.y, layers.codes))
-    values = None if layers.values is None else _gather(layers.values, runs)
-    part = Layers(codes, layers.colours, values, layers.ramp, layers.table)
+    if candidates > MOST_SORTED:
+        strips = _strips(view, layers.planes)
+        parts = [_count_strip(drawing, layers, view, bottom, top) for bottom, top in strips]
+        counts = _Counts(*(np.concatenate(a) for a in zip(*parts, strict=True)))
+        return _shaded(counts, layers, view)
+    x, y, part = _read(drawing, layers, runs)
     if candidates <= 10 * FEWEST_AS_IMAGE:
         inside = (x >= view.x0) & (x <= view.x1) & (y >= view.y0) & (y <= view.y1)
-        inside &= codes <= len(layers.colours)
+        inside &= part.codes <= len(layers.colours)
         if inside.sum() <= FEWEST_AS_IMAGE:
             return _draw_points(x, y, part, view, np.flatnonzero(inside))
-    return _draw_image(x, y, part, view)
+    return _shaded(_count(x, y, part, view, EVERY), layers, view)
+
+
+def sketch(drawing: DrawingCopy, layers: Layers, view: View) -> Picture:
+    """Draw a view from part of its points: in crowded cells of the grid one stands for many."""
+    columns = cell_range(view.x0, view.x1, *drawing.extent[:2])
+    rows = cell_range(view.y0, view.y1, *drawing.extent[2:])
+    cells = (columns[1] - columns[0] + 1) * (rows[1] - rows[0] + 1)
+    most = max(1, MOST_SKETCHED // cells)
+    positions, weights = thinned(drawing.offsets, (*columns, *rows), GRID, most)
+    values = None if layers.values is None else layers.values[positions]
+    part = replace(layers, codes=layers.codes[positions], values=values)
+    counts = _count(drawing.x[positions], drawing.y[positions], part, view, weights)
+    return replace(_shaded(counts, layers, view), in_view=None)
+
+
+class _Counts(NamedTuple):
+    """What each pixel of (H, W) holds: best layer, coloured and grey count, mean value.
+
+    Where a number is drawn there is no best layer, else no mean.
+    """
+
+    best: NDArray[np.int16]
+    total: NDArray[np.uint32]
+    grey: NDArray[np.uint32]
+    means: NDArray[np.float64]
+
+
+def _read(
+    drawing: DrawingCopy, layers: Layers, runs: list[tuple[int, int]]
+) -> tuple[Floats, Floats, Layers]:
+    """Return the places and layers of some runs: a copy only where much lies between the runs."""
+    candidates = sum(stop - start for start, stop in runs)
+    if runs and runs[-1][1] - runs[0][0] <= LEAST_GAP * candidates:
+        runs = [(runs[0][0], runs[-1][1])]
+    x, y, codes = (_gather(array, runs) for array in (drawing.x, drawing.y, layers.codes))
+    values = None if layers.values is None else _gather(layers.values, runs)
+    return x, y, replace(layers, codes=codes, values=values)
 
 
 def _gather(array: NDArray, runs: list[tuple[int, int]]) -> NDArray:
@@ -144,24 +224,18 @@ def _gather(array: NDArray, runs: list[tuple[int, int]]) -> NDArray:
     return np.concatenate([array[a:b] for a, b in runs]) if runs else np.asarray(array[:0])
 
 
-def _draw_image(
-    x: NDArray[np.float32], y: NDArray[np.float32], layers: Layers, view: View
-) -> Picture:
+def _count(x: Floats, y: Floats, layers: Layers, view: View, weights: NDArray) -> _Counts:
+    """Count points without a plane a layer: faster up to MOST_SORTED of them."""
+    shape = (view.height, view.width)
+    pixels = pixels_of(x, y, np.array([view.x0, view.x1, view.y0, view.y1]), *shape)
     colours = len(layers.colours)
-    if len(x) <= MOST_SORTED:
-        best, total, grey, means = _count_few(x, y, layers, view)
-    else:
-        strips = _strips(view, colours + 2)
-        parts = [_count_strip(x, y, layers, view, bottom, top) for bottom, top in strips]
-        best, total, grey, means = (np.concatenate(found) for found in zip(*parts, strict=True))
-    in_view = int(total.sum()) + int(grey.sum())
-    radius, floor = _point_size(total, view.ratio)
-    alpha = equalised_alpha(total, floor)
-    if layers.ramp is None:
-        rgba = compose(best, alpha, total, grey, layers.colours)
-    else:
-        rgba = _compose_values(best, means, grey, layers)
-    return Picture(_grown(rgba, radius, grey, view.ratio), in_view)
+    if layers.is_masked:
+        drop(pixels, layers.codes, colours, view.height * view.width)
+    if layers.values is None:
+        best, total, grey = count_points(pixels, layers.codes, weights, colours, *shape)
+        return _Counts(best, total, grey, NO_MEANS)
+    found = mean_of_points(pixels, layers.codes, layers.values, weights, colours, shape)
+    return _Counts(NO_BEST, *found)
 
 
 def _strips(view: View, planes: int) -> list[tuple[int, int]]:
@@ -169,93 +243,69 @@ def _strips(view: View, planes: int) -> list[tuple[int, int]]:
     return [(a, min(a + rows, view.height)) for a in range(0, view.height, rows)]
 
 
-def _count_few(
-    x: NDArray[np.float32], y: NDArray[np.float32], layers: Layers, view: View
-) -> tuple[NDArray, ...]:
-    """Return best layer, coloured count, grey count and mean value, as `_count_strip` does."""
-    box = np.array([view.x0, view.x1, view.y0, view.y1])
-    pixels = pixels_of(x, y, box, view.height, view.width)
-    found = majority_of_few(pixels, layers.codes, len(layers.colours), view.height, view.width)
-    if layers.values is None:
-        return (*found, found[2][:, :0])
-    values = _frame(x, y, layers)["value"].to_numpy()
-    return (*found, mean_of_few(pixels, values, view.height, view.width))
-
-
 def _count_strip(
-    x: NDArray[np.float32],
-    y: NDArray[np.float32],
-    layers: Layers,
-    view: View,
-    bottom: int,
-    top: int,
-) -> tuple[NDArray, ...]:
-    """Return best layer, coloured count, grey count and mean value of some pixel rows.
-
-    The mean has no columns where no number is drawn.
-    """
+    drawing: DrawingCopy, layers: Layers, view: View, bottom: int, top: int
+) -> _Counts:
+    """Have datashader count the points of some pixel rows."""
     import datashader as ds
 
-    colours = len(layers.colours)
     step = (view.y1 - view.y0) / view.height
-    canvas = ds.Canvas(
-        plot_width=view.width,
-        plot_height=top - bottom,
-        x_range=(view.x0, view.x1),
-        y_range=(view.y0 + bottom * step, view.y0 + top * step),
-    )
-    frame = _frame(x, y, layers)
-    planes = canvas.points(frame, "x", "y", agg=ds.by("layer", ds.count())).to_numpy()
+    low, high = view.y0 + bottom * step, view.y0 + top * step
+    if top < view.height:
+        high = float(np.nextafter(high, low))  # the edge belongs to the strip above
+    x, y, part = _read(drawing, layers, runs_in_box(drawing, view.x0, view.x1, low, high))
+    canvas = ds.Canvas(view.width, top - bottom, (view.x0, view.x1), (low, high))
+    wanted = {"layers": ds.by("layer", ds.count())}
+    if layers.values is not None:
+        wanted["mean"] = ds.mean("value")
+    found = canvas.points(_frame(x, y, part), "x", "y", agg=ds.summary(**wanted))
+    planes, colours = found["layers"].to_numpy(), len(layers.colours)
     best, total = majority(planes, colours)
-    grey = np.ascontiguousarray(planes[:, :, colours])
-    if layers.values is None:
-        return best, total, grey, grey[:, :0]
-    return best, total, grey, canvas.points(frame, "x", "y", agg=ds.mean("value")).to_numpy()
-
-
-def _frame(x: NDArray[np.float32], y: NDArray[np.float32], layers: Layers) -> pd.DataFrame:
-    count = len(layers.colours) + 2
-    layer = pd.Categorical.from_codes(
-        layers.codes, categories=pd.RangeIndex(count), validate=False
+    grey = (
+        np.ascontiguousarray(planes[:, :, colours]) if layers.is_masked else np.zeros_like(total)
     )
+    means = NO_MEANS if layers.values is None else found["mean"].to_numpy()
+    return _Counts(best, total, grey, means)
+
+
+def _frame(x: Floats, y: Floats, layers: Layers) -> pd.DataFrame:
+    categories = pd.RangeIndex(layers.planes)
+    layer = pd.Categorical.from_codes(layers.codes, categories=categories, validate=False)
     columns = {"x": x, "y": y, "layer": layer}
     if layers.values is not None:
-        columns["value"] = np.where(layers.codes == VALUED, layers.values, np.float32(np.nan))
+        columns["value"] = layers.values
     return pd.DataFrame(columns, copy=False)
 
 
-def _compose_values(
-    best: NDArray[np.int16], means: NDArray[np.floating], grey: NDArray, layers: Layers
-) -> NDArray[np.uint32]:
-    """Colour pixels by their mean; a pixel with missing values alone is grey."""
-    table = np.concatenate([_packed(layers.table), _packed(np.asarray([MISSING_RGB], np.uint8))])
-    rgba = np.where(grey > 0, _packed(np.asarray([UNSELECTED_RGB], np.uint8), GREY_ALPHA)[0], 0)
-    rgba = np.where(best == MISSING, table[-1], rgba).astype(np.uint32)
-    valued = np.isfinite(means)
-    rgba[valued] = table[_steps(layers.ramp, means[valued])]
-    return rgba
+def _shaded(counts: _Counts, layers: Layers, view: View) -> Picture:
+    histogram, coloured, crowded = density(counts.total)
+    _, beneath, grey_crowded = density(counts.grey) if layers.is_masked else (0, 0, 0.0)
+    radius, floor = _point_size(coloured, crowded, view.ratio)
+    if layers.ramp is None or layers.table is None:
+        palette, alpha = packed(layers.colours, 0), equalised_alpha(histogram, floor)
+        rgba = compose(counts.best, counts.total, counts.grey, palette, alpha)
+    else:
+        table = packed(np.concatenate([layers.table, [MISSING_RGB]]).astype(np.uint8))
+        steps = _steps(layers.ramp, counts.means[np.isfinite(counts.means)])
+        rgba = compose_values(steps, counts.means, counts.total, counts.grey, table)
+    grey_radius = _point_size(beneath, grey_crowded, view.ratio)[0] if beneath else 0.0
+    grown = spread(rgba, radius, grey_radius, LONELY_RADIUS * view.ratio)
+    return Picture(grown, coloured + beneath)
 
 
-def _steps(ramp: Ramp | None, values: NDArray[np.floating]) -> NDArray[np.int64]:
+def _steps(ramp: Ramp | None, values: NDArray[np.floating]) -> NDArray[np.uint8]:
     places = np.zeros(len(values)) if ramp is None else ramp.place(values)
-    return np.asarray(np.clip(places, 0, 1) * 255, np.int64)
+    return np.asarray(np.clip(places, 0, 1) * 255, np.uint8)
 
 
-def _packed(colours: NDArray[np.uint8] | None, alpha: int = 255) -> NDArray[np.uint32]:
-    wide = np.asarray(colours, np.uint32)
-    packed = wide[:, 0] | (wide[:, 1] << 8) | (wide[:, 2] << 16) | np.uint32(alpha << 24)
-    return np.asarray(packed, np.uint32)
-
-
-def _grown(rgba: NDArray[np.uint32], radius: float, grey: NDArray, ratio: float) -> Any:
-    return spread(rgba, radius, _point_size(grey, ratio)[0], LONELY_RADIUS * ratio)
-
-
-def _point_size(counts: NDArray, ratio: float) -> tuple[float, int]:
+def _point_size(count: int, crowded: float, ratio: float) -> tuple[float, int]:
     """Return the radius of a source in device pixels and its least alpha."""
-    crowded = (
-        crowding(counts) * ratio**2 if counts.any() else 1.0
-    )  # a CSS pixel holds ratio^2 of the device's
+    if not count:
+        crowded = 1.0
+    elif ratio >= 1:
+        crowded *= ratio**2  # a CSS pixel holds ratio^2 of the device's
+    else:  # where sources lie at random, so much of the finer pixels that make a coarse one
+        crowded = 1 - (1 - crowded) ** ratio**2
     radius = float(np.interp(crowded, CROWDINGS, RADII)) * ratio
     return radius, int(np.interp(crowded, CROWDINGS, ALPHA_FLOORS))
 

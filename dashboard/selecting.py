@@ -1,7 +1,7 @@
 """Points inside a polygon or box, and the point nearest to the pointer, by the drawing grid.
 
-Grid cells are classified in, out or edge; only points of edge cells are tested one by one with
-the even-odd rule, so a lasso over millions costs its outline and not its area (speed.md, 3).
+Grid cells are classified in, out or edge; only points of edge cells are tested one by one, so a
+lasso over millions costs its outline and not its area (speed.md, 3).
 """
 
 from __future__ import annotations
@@ -12,121 +12,54 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard.bitmap import Bitmap, empty_words
+from dashboard.polygon import set_inside, set_run
 from latent_core.projection import GRID, DrawingCopy
 
-Rows = NDArray[np.int64]
-OUT, IN, EDGE = 0, 1, 2  # what a cell of the grid is to a polygon
-_MARGIN = 1e-6  # of a cell: the rounding of a point's own cell is far below
+FARTHEST = 1e100  # no map reaches there; beyond it products would overflow
 
 
-@numba.njit(cache=True, nogil=True)
-def _mark_edges(cells: Any, gx: Any, gy: Any, grid: int) -> None:
-    """Mark each cell that an edge of the polygon touches; corners in units of cells."""
-    n = len(gx)
-    for i in range(n):
-        j = (i + 1) % n
-        ax, ay, bx, by = gx[i], gy[i], gx[j], gy[j]
-        if ay > by:
-            ax, ay, bx, by = bx, by, ax, ay
-        first = max(0, int(np.floor(max(ay - _MARGIN, -1.0))))
-        last = min(grid - 1, int(np.floor(min(by + _MARGIN, grid + 1.0))))
-        for row in range(first, last + 1):
-            low, high = max(ay, row - _MARGIN), min(by, row + 1 + _MARGIN)
-            if by > ay:
-                xa = ax + (bx - ax) * (low - ay) / (by - ay)
-                xb = ax + (bx - ax) * (high - ay) / (by - ay)
-            else:
-                xa, xb = ax, bx
-            left, right = min(xa, xb) - _MARGIN, max(xa, xb) + _MARGIN
-            if right < 0 or left >= grid:
-                continue
-            start, stop = max(0, int(np.floor(left))), min(grid - 1, int(np.floor(right)))
-            for column in range(start, stop + 1):
-                cells[row, column] = EDGE
-
-
-@numba.njit(cache=True, nogil=True)
-def _fill(cells: Any, gx: Any, gy: Any, grid: int) -> None:
-    """Mark the untouched cells whose centre lies inside, one scan line a row."""
-    n = len(gx)
-    crossings = np.empty(n, np.float64)
-    for row in range(grid):
-        y, found = row + 0.5, 0
-        for i in range(n):
-            j = (i + 1) % n
-            if (gy[i] > y) != (gy[j] > y):
-                crossings[found] = gx[i] + (gx[j] - gx[i]) * (y - gy[i]) / (gy[j] - gy[i])
-                found += 1
-        ordered = np.sort(crossings[:found])
-        passed = 0
-        for column in range(grid):
-            while passed < found and ordered[passed] <= column + 0.5:
-                passed += 1
-            if cells[row, column] == OUT and passed % 2 == 1:
-                cells[row, column] = IN
-
-
-@numba.njit(cache=True, nogil=True)
-def _inside(px: float, py: float, vx: Any, vy: Any, edges: Any, count: int) -> bool:
-    inside = False
-    for k in range(count):
-        i = edges[k]
-        j = (i + 1) % len(vx)
-        if (vy[i] > py) != (vy[j] > py) and px < vx[i] + (vx[j] - vx[i]) * (py - vy[i]) / (
-            vy[j] - vy[i]
-        ):
-            inside = not inside
-    return inside
-
-
-@numba.njit(cache=True, nogil=True)
-def _edges_of_row(edges: Any, gy: Any, row: int) -> int:
-    """Collect the edges that cross a band of cells; returns how many."""
-    count = 0
-    for i in range(len(gy)):
-        j = (i + 1) % len(gy)
-        low, high = min(gy[i], gy[j]), max(gy[i], gy[j])
-        if high >= row - _MARGIN and low <= row + 1 + _MARGIN:
-            edges[count] = i
-            count += 1
-    return count
-
-
-@numba.njit(cache=True, nogil=True)
-def _collect(
-    cells: Any, x: Any, y: Any, offsets: Any, vx: Any, vy: Any, gy: Any, grid: int
-) -> Any:
-    """Return positions in drawing order of the points inside."""
-    most = 0
-    for cell in range(grid * grid):
-        if cells[cell // grid, cell % grid] != OUT:
-            most += offsets[cell + 1] - offsets[cell]
-    found = np.empty(most, np.int64)
-    edges = np.empty(len(vx), np.int64)
-    n = 0
-    for row in range(grid):
-        count = _edges_of_row(edges, gy, row)
-        for column in range(grid):
-            kind, cell = cells[row, column], row * grid + column
-            if kind == OUT:
-                continue
-            for i in range(offsets[cell], offsets[cell + 1]):
-                if kind == IN or _inside(x[i], y[i], vx, vy, edges, count):
-                    found[n] = i
-                    n += 1
-    return found[:n]
-
-
-def select_polygon(drawing: DrawingCopy, xs: NDArray[np.float64], ys: NDArray[np.float64]) -> Rows:
-    """Return catalog rows inside a polygon (V,), (V,) by the even-odd rule, in drawing order."""
+def select_polygon(
+    drawing: DrawingCopy, xs: NDArray[np.float64], ys: NDArray[np.float64], size: int
+) -> Bitmap:
+    """Return which of `size` catalog rows lie inside a polygon (V,), (V,), even-odd, exactly."""
     x0, x1, y0, y1 = drawing.extent
-    vx, vy = np.asarray(xs, np.float64), np.asarray(ys, np.float64)
-    gx, gy = (vx - x0) * (GRID / (x1 - x0)), (vy - y0) * (GRID / (y1 - y0))
-    cells = np.zeros((GRID, GRID), np.uint8)
-    _mark_edges(cells, gx, gy, GRID)
-    _fill(cells, gx, gy, GRID)
-    found = _collect(cells, drawing.x, drawing.y, drawing.offsets, vx, vy, gy, GRID)
-    return np.asarray(drawing.order[found], np.int64)
+    vx, vy = (np.clip(np.asarray(v, np.float64), -FARTHEST, FARTHEST) for v in (xs, ys))
+    in_cells = ((vx - x0) * (GRID / (x1 - x0)), (vy - y0) * (GRID / (y1 - y0)))
+    words = empty_words(size)
+    points = (drawing.x, drawing.y, drawing.order)
+    set_inside(words, points, drawing.offsets, (vx, vy), in_cells, GRID)
+    return Bitmap(words, size)
+
+
+@numba.njit(cache=True, nogil=True)
+def _set_box(words: Any, points: Any, offsets: Any, box: Any, cells: Any, grid: int) -> None:
+    """Set the bits of the rows in a box: whole cells within, points one by one in its border."""
+    x, y, order = points
+    x0, x1, y0, y1 = box
+    left, right, bottom, top = cells
+    for row in range(bottom, top + 1):
+        whole = bottom < row < top
+        for column in range(left, right + 1):
+            start, stop = offsets[row * grid + column], offsets[row * grid + column + 1]
+            if whole and left < column < right:
+                set_run(words, order, start, stop)
+                continue
+            for i in range(start, stop):
+                if x0 <= x[i] <= x1 and y0 <= y[i] <= y1:
+                    set_run(words, order, i, i + 1)
+
+
+def select_box(
+    drawing: DrawingCopy, x0: float, x1: float, y0: float, y1: float, size: int
+) -> Bitmap:
+    """Return which of `size` catalog rows lie in a box, its edges included."""
+    columns = cell_range(x0, x1, *drawing.extent[:2])
+    rows = cell_range(y0, y1, *drawing.extent[2:])
+    words, box = empty_words(size), (float(x0), float(x1), float(y0), float(y1))
+    points = (drawing.x, drawing.y, drawing.order)
+    _set_box(words, points, drawing.offsets, box, (*columns, *rows), GRID)
+    return Bitmap(words, size)
 
 
 def cell_range(low: float, high: float, start: float, stop: float) -> tuple[int, int]:
@@ -170,27 +103,22 @@ def positions_in_box(
     return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
-def select_box(drawing: DrawingCopy, x0: float, x1: float, y0: float, y1: float) -> Rows:
-    """Return catalog rows in a box, its edges included."""
-    return np.asarray(drawing.order[positions_in_box(drawing, x0, x1, y0, y1)], np.int64)
-
-
 def nearest_row(
     drawing: DrawingCopy,
     x: float,
     y: float,
     reach: tuple[float, float],
-    shown: NDArray[np.bool_] | None = None,
+    shown: Bitmap | None = None,
 ) -> int:
     """Return the catalog row nearest to a place, -1 where none is within reach.
 
     `reach` is the same distance on the screen, in data units of x and of y; distance is measured
-    on the screen. `shown` (N,) allows catalog rows.
+    on the screen. `shown` allows catalog rows.
     """
     rx, ry = reach
     near = positions_in_box(drawing, x - rx, x + rx, y - ry, y + ry)
-    if shown is not None:
-        near = near[shown[drawing.order[near]]]
+    if shown is not None and not shown.is_full():
+        near = near[shown.contains(drawing.order[near])]
     if not len(near):
         return -1
     distance = np.hypot((drawing.x[near] - x) / rx, (drawing.y[near] - y) / ry)

@@ -10,6 +10,7 @@ import pandas as pd
 import param
 from numpy.typing import NDArray
 
+from dashboard.bitmap import Bitmap
 from dashboard.colouring import (
     SCALES,
     Classes,
@@ -21,27 +22,28 @@ from dashboard.colouring import (
     ramp,
 )
 from dashboard.mine import Mine
-from dashboard.selecting import box_around, nearest_row
-from dashboard.theme import PALETTES, class_key, palette
+from dashboard.selecting import box_around
+from dashboard.showcase import showcase_row
+from dashboard.theme import PALETTES, palette
 from latent_core import Bundle, LatentSpace
 from latent_core.catalog import Column, parse_source_id
 from latent_core.errors import InputError, UnknownSourceError
-from latent_core.projection import GRID, DrawingCopy
+from latent_core.projection import DrawingCopy
 
 Combine = Literal["new", "add", "subtract", "intersect"]
 Tool = Literal["pan", "lasso", "box", "polygon"]
 TOOLS: tuple[Tool, ...] = ("pan", "lasso", "box", "polygon")
 COMBINATIONS: tuple[Combine, ...] = ("new", "add", "subtract", "intersect")
+DRAWER_TABS = ("histograms", "cmd", "sky", "period", "pair")
 AROUND_A_SOURCE = 1000
 MOST_HITS = 24
-COARSE = 16  # places a side of the map: a single cell would find a pile of misfits
 
 
 class ExplorerState(param.Parameterized):
     """What is open, coloured, selected and looked at.
 
-    Masks are (N,) bool over catalog rows, shared by all spaces of a bundle. Arrays are replaced,
-    never written into, so that a watcher sees every change.
+    Sets of sources are bitmaps over catalog rows, shared by all spaces of a bundle. They are
+    replaced, never written into, so that a watcher sees every change.
     """
 
     bundle_name = param.String(doc="name of the bundle on the screen")
@@ -54,7 +56,9 @@ class ExplorerState(param.Parameterized):
     reverse_palette = param.Boolean(default=False)
     scale = param.Selector(default=SCALES[0], objects=list(SCALES))
     clip = param.Range(default=(1.0, 99.0), bounds=(0, 100), doc="per cent of the sources")
-    selection = param.Array(doc="(N,) bool: selected rows")
+    selection = param.ClassSelector(
+        class_=Bitmap, default=Bitmap.none(0), instantiate=False, doc="selected rows"
+    )
     current_row = param.Integer(default=-1, bounds=(-1, None), doc="row whose card is open")
     hits = param.DataFrame(doc="similar sources of the current one, nearest first")
     ghost = param.Parameter(default=None, doc="(x, y) of a point that is no source, or None")
@@ -67,12 +71,16 @@ class ExplorerState(param.Parameterized):
     tab = param.String(default="Source", doc="open tab of the right column")
     left_switched = param.Boolean(doc="left column is not as the window's width would have it")
     right_switched = param.Boolean(doc="right column is not as the window's width would have it")
+    drawer_open = param.Boolean(doc="the planes and histograms below the map are open")
+    drawer_tab = param.Selector(default=DRAWER_TABS[0], objects=list(DRAWER_TABS))
+    drawer_choice = param.Dict(default={}, doc="by tab of the drawer: which plane or column")
     status = param.String(doc="one sentence: the last action or what is wrong")
 
     def __init__(self, bundles: Mapping[str, Bundle], *, public: bool = False) -> None:
         self.bundles, self.public = dict(bundles), public
         self._ramp_key: tuple | None = None
         self._ramp: Ramp | None = None
+        self._shown: tuple[tuple, Bitmap] | None = None
         super().__init__()
         self.open_bundle(next(iter(self.bundles)))
 
@@ -99,7 +107,7 @@ class ExplorerState(param.Parameterized):
     @property
     def size(self) -> int:
         """Sources in the catalog."""
-        return len(self.frame)
+        return len(self.bundle.table)
 
     def column(self, name: str) -> Column:
         """Describe a catalog column or a latent."""
@@ -109,7 +117,7 @@ class ExplorerState(param.Parameterized):
         """Return a catalog column or a latent over all rows, (N,)."""
         if name in self.space.latent_names:
             return np.asarray(self.space.latents[:, self.space.latent_names.index(name)])
-        return self.frame[name].to_numpy()
+        return self.bundle.table[name].to_numpy()
 
     @property
     def colouring(self) -> Classes | Numbers:
@@ -151,11 +159,14 @@ class ExplorerState(param.Parameterized):
         return self.colouring.column.inverted
 
     @property
-    def shown(self) -> NDArray[np.bool_]:
-        """Rows that pass the legend, (N,); zoom plays no part."""
+    def shown(self) -> Bitmap:
+        """Rows that pass the legend; zoom plays no part."""
         if self.classes is None or not self.hidden_classes:
-            return np.ones(self.size, bool)
-        return self.classes.shown(tuple(self.hidden_classes))
+            return Bitmap.all(self.size)
+        key = (self.bundle_name, self.class_column, *self.hidden_classes)
+        if self._shown is None or self._shown[0] != key:
+            self._shown = (key, self.classes.shown(key[2:]))
+        return self._shown[1]
 
     def open_bundle(self, name: str) -> None:
         """Show another bundle: selection and hits start afresh, the card shows its showcase."""
@@ -167,7 +178,7 @@ class ExplorerState(param.Parameterized):
             self.hidden_classes = []
             self._open_map(space, space.projections[0])
             self.colour(default_colour(bundle, space.name))
-            self.selection = np.zeros(len(bundle.catalog), bool)
+            self.selection = Bitmap.none(len(bundle.table))
             self.hits = None
             self.current_row = -1
             self.status = ""
@@ -177,7 +188,7 @@ class ExplorerState(param.Parameterized):
         """Show another space of the same bundle; selection and card stay."""
         space = self.bundle.space(name)
         with param.parameterized.batch_call_watchers(self):
-            lost = self.colour_by not in (*self.frame.columns, *space.latent_names)
+            lost = self.colour_by not in (*self.bundle.table, *space.latent_names)
             self._open_map(space, space.projections[0])
             self.hits = None
             if lost:
@@ -213,35 +224,34 @@ class ExplorerState(param.Parameterized):
             if not is_class:
                 self.clip = (1.0, 99.0)
 
-    def select(self, rows: NDArray[np.int64], how: Combine | None = None) -> None:
+    def select(self, rows: Bitmap | NDArray[np.int64], how: Combine | None = None) -> None:
         """Combine catalog rows with the selection; an empty result of a gesture keeps the old."""
         how = how or self.combine
-        mask = np.zeros(self.size, bool)
-        mask[rows] = True
+        inside = rows if isinstance(rows, Bitmap) else Bitmap.from_rows(rows, self.size)
         old = self.selection
         result = {
-            "new": mask,
-            "add": old | mask,
-            "subtract": old & ~mask,
-            "intersect": old & mask,
-        }[how]
+            "new": lambda: inside,
+            "add": lambda: old | inside,
+            "subtract": lambda: old - inside,
+            "intersect": lambda: old & inside,
+        }[how]()
         if not result.any() and how != "subtract":
             kept = "the old selection stays" if old.any() else "nothing is selected"
             self.status = f"no source inside: {kept}"
             return
         self.selection = result
-        changed = int(result.sum()) - (0 if how == "new" else int(old.sum()))
+        changed = result.count - (0 if how == "new" else old.count)
         self.status = {
             "new": f"selected {changed:,}",
             "add": f"added {changed:,}",
             "subtract": f"took {-changed:,} away",
-            "intersect": f"kept {int(result.sum()):,} of {int(old.sum()):,}",
+            "intersect": f"kept {result.count:,} of {old.count:,}",
         }[how]
 
     def clear_selection(self) -> None:
         """Select nothing."""
         if self.selection.any():
-            self.selection = np.zeros(self.size, bool)
+            self.selection = Bitmap.none(self.size)
             self.status = "selection cleared"
 
     def isolate(self, name: str) -> None:
@@ -259,10 +269,6 @@ class ExplorerState(param.Parameterized):
         hidden = set(self.hidden_classes) ^ {name}
         if len(hidden) < len(self.classes.names):
             self.hidden_classes = [n for n in self.classes.names if n in hidden]
-
-    def pick(self, x: float, y: float, reach: tuple[float, float]) -> int:
-        """Return the shown row nearest to a place of the map within reach, -1 where none is."""
-        return nearest_row(self.drawing, x, y, reach, self.shown)
 
     def place(self, row: int) -> tuple[float, float] | None:
         """Return where a row stands on the map, None where it has no place."""
@@ -298,30 +304,5 @@ class ExplorerState(param.Parameterized):
         """Open the card of a typical source: the RR Lyrae nearest its class median, else the
         source nearest the densest place of the map.
         """
-        row = self._typical_member("RR")
-        self.current_row = self._densest_row() if row < 0 else row
-
-    def _typical_member(self, key: str) -> int:
-        if self.classes is None or not len(self.space.present):
-            return -1
-        wanted = [i for i, n in enumerate(self.classes.names) if class_key(n) == key]
-        members = np.isin(self.classes.codes[self.space.present], wanted)
-        if not members.any():
-            return -1
-        z = self.space.z[members]
-        distance = np.linalg.norm(z - np.median(z, axis=0), axis=1)
-        return int(self.space.present[members][np.argmin(distance)])
-
-    def _densest_row(self) -> int:
-        drawing = self.drawing
-        if not len(drawing.order):
-            return -1
-        side = GRID // COARSE
-        counts = np.diff(drawing.offsets).reshape(COARSE, side, COARSE, side).sum(axis=(1, 3))
-        down, across = np.unravel_index(int(np.argmax(counts)), counts.shape)
-        first = (down * side + np.arange(side)) * GRID + across * side
-        ends = zip(drawing.offsets[first], drawing.offsets[first + side], strict=True)
-        inside = np.concatenate([np.arange(low, high) for low, high in ends])
-        x, y = drawing.x[inside], drawing.y[inside]
-        distance = np.hypot(x - np.median(x), y - np.median(y))
-        return int(drawing.order[inside[np.argmin(distance)]])
+        place = (self.bundle, self.space_name, self.projection_name)
+        self.current_row = showcase_row(*place, self.class_column)

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dashboard.bitmap import Bitmap
+from dashboard.colouring import Classes
+from dashboard.tally import (
+    Percentiles,
+    chosen,
+    class_counts,
+    histogram,
+    numbers_of,
+    percentiles,
+)
+from latent_core import Bundle
 from latent_core.catalog import Column
 from latent_core.modalities import Curve
 
@@ -38,54 +50,75 @@ class Spread:
     missing: int
 
 
-def class_shares(names: NDArray, mask: NDArray[np.bool_]) -> list[ClassShare]:
+def class_shares(classes: Classes, rows: Bitmap) -> list[ClassShare]:
     """Return the classes of the selection, most frequent first.
 
     `ratio` is the class's share of the selection over its share of the map.
     """
-    classes, code = np.unique(names, return_inverse=True)
-    total = np.bincount(code, minlength=len(classes))
-    inside = np.bincount(code[mask], minlength=len(classes))
-    size = max(int(mask.sum()), 1)
+    inside = class_counts(classes.codes, rows, len(classes.names))
+    size = max(rows.count, 1)
     shares = [
-        ClassShare(str(name), int(n), int(of), n / size, (n / size) / (of / len(names)))
-        for name, n, of in zip(classes, inside, total, strict=True)
+        ClassShare(name, int(n), int(of), n / size, (n / size) / (of / rows.size))
+        for name, n, of in zip(classes.names, inside, classes.counts, strict=True)
         if n
     ]
     return sorted(shares, key=lambda share: (-share.selected, share.name))
 
 
-def spread(values: NDArray, mask: NDArray[np.bool_]) -> Spread | None:
-    """Measure a column over the selection; None where it has no number there."""
-    numbers = np.asarray(values, np.float64)
-    inside = numbers[mask]
-    good = inside[np.isfinite(inside)]
-    if not len(good):
+def spread(bundle: Bundle, name: str, rows: Bitmap) -> Spread | None:
+    """Measure a catalog column over the selection; None where it has no number there."""
+    whole = _whole(bundle, name)
+    found = whole if rows.is_full() else percentiles(_numbers(bundle, name), rows, _BAND)
+    if not found.finite:
         return None
-    low, median, high = (float(v) for v in np.percentile(good, _BAND))
-    all_good = numbers[np.isfinite(numbers)]
-    return Spread(low, median, high, float(np.median(all_good)), len(inside) - len(good))
+    low, median, high = found.values
+    return Spread(low, median, high, whole.values[1], found.missing)
 
 
-def numeric_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Column]:
+@lru_cache(maxsize=512)
+def _whole(bundle: Bundle, name: str) -> Percentiles:
+    """Measure a column over the whole map: the same for every visitor and every selection."""
+    values = _numbers(bundle, name)
+    return percentiles(values, Bitmap.all(len(values)), _BAND)
+
+
+def warm(bundle: Bundle, classes: Classes | None) -> None:
+    """Compile for the types of a bundle's columns, before anybody waits for it."""
+    few = Bitmap.from_rows(np.arange(min(1, len(bundle.table))), len(bundle.table))
+    if classes is not None:
+        class_shares(classes, few)
+    kinds: dict[object, str] = {}
+    for column in numeric_columns(bundle):
+        kinds.setdefault(bundle.table[column.name].dtype, column.name)
+    for name in kinds.values():
+        percentiles(_numbers(bundle, name), few, _BAND)
+    numbers = np.zeros(few.size, np.float32)  # what a map is coloured by, when a class is hidden
+    histogram(chosen(numbers, few), Bitmap.all(few.count), np.array([0.0, 1.0]))
+
+
+def _numbers(bundle: Bundle, name: str) -> NDArray[np.floating]:
+    return numbers_of(bundle.table[name])
+
+
+def numeric_columns(bundle: Bundle) -> list[Column]:
     """Return the columns worth a median: numbers, no ids, no errors of other columns."""
-    names = {column.name for column in columns}
+    names = {column.name for column in bundle.columns}
     return [
         column
-        for column in columns
+        for column in bundle.columns
         if column.kind == "number"
-        and pd.api.types.is_numeric_dtype(frame[column.name])
+        and pd.api.types.is_numeric_dtype(bundle.table[column.name])
         and not column.name.endswith("_id")
         and not (column.name.endswith("_err") and column.name.removesuffix("_err") in names)
     ]
 
 
-def sample_rows(mask: NDArray[np.bool_], most: int = SAMPLE) -> NDArray[np.int64]:
+def sample_rows(rows: Bitmap, most: int = SAMPLE) -> NDArray[np.int64]:
     """Return at most `most` random members, ascending; the same ones for the same selection."""
-    rows = np.flatnonzero(mask)
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))
+    if rows.count <= most:
+        return rows.to_rows()
+    places = np.random.default_rng(SEED).choice(rows.count, most, replace=False)
+    return rows.rows_at(np.sort(places))
 
 
 def relative(curves: Sequence[Curve]) -> list[Curve]:

@@ -11,92 +11,31 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.catalog import Catalog, joined, read_catalog, write_catalog
+from latent_core.catalog import SOURCE_ID, Catalog, joined, write_catalog
+from latent_core.columns import base_of, open_catalog, write_columns
 from latent_core.errors import FolderError, StorageError
+from latent_core.manifest import MANIFEST as MANIFEST
+from latent_core.manifest import FileRecord as FileRecord
+from latent_core.manifest import FolderKind as FolderKind
+from latent_core.manifest import Manifest as Manifest
+from latent_core.manifest import check_name
 
-FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
 CATALOG = "catalog.parquet"
 REJECTED = "rejected.parquet"
 LABELS = "labels/"
-FolderKind = Literal["survey", "bundle"]
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG, errno.EPERM}
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """What the manifest promises of one file."""
-
-    size: int
-    sha256: str
-    stage: str
-    shape: tuple[int, ...] | None = None
-    dtype: str | None = None
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What lies in the folder and how it was made."""
-
-    kind: FolderKind
-    name: str
-    release: str
-    simulated: bool
-    code_version: str
-    description: str = ""
-    format_version: int = FORMAT_VERSION
-    stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    files: Mapping[str, FileRecord] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """Canonical text: same content, same bytes, so its hash names the folder's version."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-    @property
-    def version(self) -> str:
-        """Short hash of it, which names every byte of the folder."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
-
-    @classmethod
-    def from_json(cls, text: str, file: Path) -> Manifest:
-        """Read and check a manifest; raises FolderError where it is not one of ours."""
-        try:
-            raw = json.loads(text)
-            files = {
-                check_name(name): FileRecord(**{**r, "shape": r["shape"] and tuple(r["shape"])})
-                for name, r in raw.pop("files").items()
-            }
-            manifest = cls(files=files, **raw)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise FolderError(
-                f"{file}: the manifest is damaged ({error}); rebuild the folder"
-            ) from error
-        if manifest.format_version != FORMAT_VERSION:
-            raise FolderError(
-                f"{file}: format version {manifest.format_version}, this program reads "
-                f"{FORMAT_VERSION}; rebuild the folder with this version"
-            )
-        return manifest
-
-
-def check_name(name: str) -> str:
-    """Return a relative file name whose every part is plain; raises FolderError otherwise."""
-    if not all(_NAME.match(part) for part in name.split("/")):
-        raise FolderError(f"{name[:120]!r} is not a file name that a bundle may hold")
-    return name
 
 
 def sha256_of(path: Path) -> str:
@@ -124,6 +63,7 @@ class Folder:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path, self.manifest = path, manifest
         self._verified: set[str] = set()
+        self._locks: dict[str, Lock] = {}
 
     @classmethod
     def open(cls, path: Path | str, kind: FolderKind | None = None) -> Folder:
@@ -158,6 +98,7 @@ class Folder:
     def file(self, name: str) -> Path:
         """Return the path of a file whose size and SHA-256 equal the manifest's.
 
+        A thread that asks for a file which another one is hashing waits for it.
         Raises FolderError where it is not named, missing, or changed.
         """
         record = self.manifest.files.get(name)
@@ -165,8 +106,10 @@ class Folder:
             raise FolderError(f"{self.path}: {name} is not in this {self.manifest.kind}")
         path = self.path / name
         if name not in self._verified:
-            self._verify(name, path, record)
-            self._verified.add(name)
+            with self._locks.setdefault(name, Lock()):
+                if name not in self._verified:
+                    self._verify(name, path, record)
+                    self._verified.add(name)
         return path
 
     @property
@@ -177,6 +120,13 @@ class Folder:
     def trust(self, names: Iterable[str]) -> None:
         """Take files as verified that another process has just compared."""
         self._verified.update(name for name in names if name in self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel to another process by path and manifest, without what was opened here."""
+        return {"path": self.path, "manifest": self.manifest, "_verified": self._verified}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _locks={})
 
     def _verify(self, name: str, path: Path, record: FileRecord) -> None:
         remedy = f"copy it again or rebuild the {self.manifest.kind}"
@@ -206,7 +156,7 @@ class Folder:
     @cached_property
     def own_catalog(self) -> Catalog:
         """The catalog that the folder was made with, one row a source: what models rest on."""
-        return read_catalog(self.file(CATALOG))
+        return open_catalog(self, CATALOG)
 
     @cached_property
     def catalog(self) -> Catalog:
@@ -216,13 +166,21 @@ class Folder:
         """
         own, tables = self.own_catalog, []
         for stage in self.label_stages():
-            table = read_catalog(self.file(f"{stage}.parquet"))
-            if not np.array_equal(table.source_id, own.source_id):
+            table = open_catalog(self, f"{stage}.parquet")
+            if not self.same_sources(f"{stage}.parquet", table):
                 raise FolderError(
                     f"{self.path}: {stage} belongs to other sources; join the table again"
                 )
             tables.append(table)
         return joined(own, tables) if tables else own
+
+    def same_sources(self, name: str, table: Catalog) -> bool:
+        """Tell whether a table of the folder has the catalog's sources, row by row."""
+        ids = [f"{base_of(n)}{SOURCE_ID}.npy" for n in (CATALOG, name)]
+        known = [self.manifest.files[n].sha256 for n in ids if n in self.manifest.files]
+        if len(known) == len(ids):  # the same bytes: nothing need be read
+            return known[0] == known[1]
+        return bool(np.array_equal(table.source_id, self.own_catalog.source_id))
 
     def label_stages(self) -> tuple[str, ...]:
         """Stages of labels that were joined, in the order in which they were."""
@@ -238,11 +196,12 @@ class Folder:
 class StageWriter:
     """Collects the files of one stage in a private folder.
 
-    `made_from` are stages of a new folder that are known only when its files are written.
+    `made_from` are stages of a new folder that are known only when its files are written. A
+    bundle's catalogs are `mapped` column by column, a survey's are read as a whole by a build.
     """
 
-    def __init__(self, root: Path, stage: str) -> None:
-        self.root, self.stage = root, stage
+    def __init__(self, root: Path, stage: str, *, mapped: bool = True) -> None:
+        self.root, self.stage, self.mapped = root, stage, mapped
         self.records: dict[str, FileRecord] = {}
         self.made_from: dict[str, Mapping[str, Any]] = {}
 
@@ -268,9 +227,15 @@ class StageWriter:
         self.add(name)
 
     def save_catalog(self, catalog: Catalog, name: str = CATALOG) -> None:
-        """Write a catalog."""
+        """Write a catalog, and its columns as memory maps where it is a bundle's."""
         write_catalog(self.path(name), catalog)
+        self.add_catalog(name)
+
+    def add_catalog(self, name: str = CATALOG) -> None:
+        """Record a catalog that was written at `path(name)`, as `save_catalog` does."""
         self.add(name)
+        if self.mapped:
+            write_columns(self, name)
 
     def take(self, source: Folder, name: str) -> None:
         """Take over a file of another folder once its hash was compared: linked, else copied."""
@@ -312,7 +277,7 @@ def new_folder(
     with disk_errors(path):
         partial.mkdir(parents=True, exist_ok=True)
         try:
-            writer = StageWriter(partial, "create")
+            writer = StageWriter(partial, "create", mapped=manifest.kind == "bundle")
             yield writer
             stages = {**manifest.stages, **writer.made_from}
             write_manifest(partial, replace(manifest, files=writer.records, stages=stages))
@@ -364,7 +329,7 @@ def write_stage(folder: Folder, stage: str, made_from: Mapping[str, Any]) -> Ite
     with disk_errors(folder.path):
         partial.mkdir()
         try:
-            writer = StageWriter(partial, stage)
+            writer = StageWriter(partial, stage, mapped=folder.manifest.kind == "bundle")
             yield writer
             _swap_in(folder, writer, made_from)
         finally:

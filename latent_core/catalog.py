@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from latent_core.errors import InputError
+from latent_core.frames import LazyFrame
 
 Kind = Literal["identifier", "category", "number", "flag", "text"]
 SOURCE_ID = "source_id"
@@ -46,21 +48,34 @@ class Column:
 
 @dataclass(frozen=True)
 class Catalog:
-    """One row a source: a frame with an int64 `source_id`, and what its columns mean."""
+    """One row a source: a table with an int64 `source_id`, and what its columns mean.
 
-    frame: pd.DataFrame
+    `table[name]` opens one column; `frame` opens all of them.
+    """
+
+    table: pd.DataFrame | LazyFrame
     columns: tuple[Column, ...] = ()
     simulated: bool = False
     _known: dict[str, Column] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         known = {column.name: column for column in self.columns}
-        complete = tuple(known.get(str(n)) or describe(str(n), self.frame[n]) for n in self.frame)
+        complete = tuple(known.get(n) or describe(n, self.lazy[n]) for n in self.lazy)
         object.__setattr__(self, "columns", complete)
         object.__setattr__(self, "_known", {column.name: column for column in complete})
 
     def __len__(self) -> int:
-        return len(self.frame)
+        return len(self.table)
+
+    @cached_property
+    def lazy(self) -> LazyFrame:
+        """The table as one whose columns are opened one by one."""
+        return self.table if isinstance(self.table, LazyFrame) else LazyFrame.of(self.table)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The whole table as a data frame; it shares the memory of the columns."""
+        return self.table.whole() if isinstance(self.table, LazyFrame) else self.table
 
     def column(self, name: str) -> Column:
         """Return the column's description; KeyError where the catalog has no such column."""
@@ -69,7 +84,7 @@ class Catalog:
     @property
     def source_id(self) -> NDArray[np.int64]:
         """Identifiers of all rows, (N,) int64."""
-        return self.frame[SOURCE_ID].to_numpy(np.int64)
+        return self.table[SOURCE_ID].to_numpy(np.int64)
 
 
 def _archive_columns() -> dict[str, Column]:
@@ -238,11 +253,12 @@ def joined(catalog: Catalog, tables: Sequence[Catalog]) -> Catalog:
 
     A column that exists already is replaced where it stands; the others follow behind.
     """
-    frame, known = catalog.frame, {column.name: column for column in catalog.columns}
+    found, known = catalog.lazy, {column.name: column for column in catalog.columns}
     for table in tables:
-        frame = frame.assign(**{str(n): table.frame[n] for n in table.frame if n != SOURCE_ID})
-        known |= {column.name: column for column in table.columns if column.name != SOURCE_ID}
-    return Catalog(frame, tuple(known.values()), catalog.simulated)
+        fresh = {column.name: column for column in table.columns if column.name != SOURCE_ID}
+        found = found.with_columns(table.lazy, fresh)
+        known |= fresh
+    return Catalog(found, tuple(known.values()), catalog.simulated)
 
 
 def write_catalog(path: Path, catalog: Catalog) -> None:
@@ -323,27 +339,39 @@ def catalog_stream(
         stream.close()
 
 
-def read_catalog(path: Path) -> Catalog:
-    """Read what `write_catalog` wrote; page checksums are verified."""
+def read_catalog(path: Path, names: Sequence[str] | None = None, *, rows: bool = True) -> Catalog:
+    """Read what `write_catalog` wrote, or some of its columns; page checksums are verified.
+
+    Without `rows` the columns are empty: what they are and mean, at no cost.
+    """
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path, page_checksum_verification=True)
+    if rows:
+        chosen = None if names is None else list(names)
+        table = pq.read_table(path, columns=chosen, page_checksum_verification=True)
+    else:
+        table = pq.read_schema(path).empty_table()
     described: dict[str, Any] = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
-    columns = tuple(Column(**column) for column in described.get("columns", []))
-    return Catalog(table.to_pandas(), columns, bool(described.get("simulated", False)))
+    columns = [Column(**column) for column in described.get("columns", [])]
+    kept = tuple(c for c in columns if names is None or c.name in names)
+    return Catalog(table.to_pandas(), kept, bool(described.get("simulated", False)))
 
 
 class RowIndex:
-    """Find catalog rows by source_id, in memory proportional to the catalog."""
+    """Find catalog rows by source_id, in memory proportional to the catalog.
+
+    Ids that ascend already, as the archive delivers them, are searched where they lie.
+    """
 
     def __init__(self, ids: NDArray[np.int64]) -> None:
-        self._order = np.argsort(ids, kind="stable")
-        self._sorted = ids[self._order]
+        ascending = bool((ids[1:] >= ids[:-1]).all())
+        self._order = None if ascending else np.argsort(ids, kind="stable")
+        self._sorted = ids if self._order is None else ids[self._order]
 
     def find(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the catalog row of each id, (M,) int64, and -1 for an id that is not there."""
         if not len(self._sorted):
             return np.full(len(ids), -1, np.int64)
         place = np.minimum(np.searchsorted(self._sorted, ids), len(self._sorted) - 1)
-        rows = np.where(self._sorted[place] == ids, self._order[place], -1)
-        return np.asarray(rows, np.int64)
+        rows = place if self._order is None else self._order[place]
+        return np.asarray(np.where(self._sorted[place] == ids, rows, -1), np.int64)

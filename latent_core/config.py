@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 from latent_core.errors import InputError
+
+MAP_METHODS = {"umap": "UMAP", "tsne": "t-SNE"}
+FEWEST_LANDMARKS = 100
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,20 @@ class SpaceSettings:
 
 @dataclass(frozen=True)
 class MapSettings:
-    """How the maps are made."""
+    """How the maps of a space are made, one for each of `methods` (umap, tsne).
 
+    A space of many more sources than `landmarks` is mapped by so many representative ones, and
+    the others are placed among them; `full` maps all at once, whatever that costs. `neighbors`,
+    `min_dist` and `epochs` are UMAP's, `perplexity` is t-SNE's.
+    """
+
+    methods: tuple[str, ...] = ("umap",)
     neighbors: int = 15
     min_dist: float = 0.1
     epochs: int = 200
+    perplexity: float = 10.0
+    landmarks: int = 200_000
+    full: bool = False
     seed: int = 42
 
 
@@ -111,8 +123,10 @@ def _fill(cls: type[Settings], table: Mapping[str, Any], where: str, file: Path)
 
 
 def _check_type(declared: object, value: object, key: str, file: Path) -> None:
-    wanted = {"int": (int,), "float": (int, float), "str": (str,)}.get(str(declared))
-    if wanted and (not isinstance(value, wanted) or isinstance(value, bool)):
+    wanted = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}.get(
+        str(declared)
+    )
+    if wanted and (not isinstance(value, wanted) or isinstance(value, bool) != (bool in wanted)):
         raise InputError(f"{key} is {value!r}, {declared} expected", file=file)
 
 
@@ -130,6 +144,24 @@ def _model(name: str, table: Mapping[str, Any], file: Path) -> ModelSettings:
             remedy="choose 0 (none) or at least 2",
         )
     return model
+
+
+def check_map(settings: MapSettings, file: Path | None = None) -> MapSettings:
+    """Return the settings of maps; raises InputError for a method or number that cannot be."""
+    unknown = [m for m in settings.methods if m not in MAP_METHODS]
+    if unknown or not settings.methods:
+        raise InputError(
+            f"map.methods is {list(settings.methods)}",
+            file=file,
+            remedy=f"name at least one of {', '.join(MAP_METHODS)}",
+        )
+    least = {"neighbors": 2, "epochs": 1, "perplexity": 1, "landmarks": FEWEST_LANDMARKS}
+    for key, smallest in least.items():
+        if getattr(settings, key) < smallest:
+            raise InputError(
+                f"map.{key} is {getattr(settings, key)}", file=file, remedy=f"at least {smallest}"
+            )
+    return replace(settings, methods=tuple(dict.fromkeys(settings.methods)))
 
 
 def find_settings(config: Path) -> Path:
@@ -152,7 +184,7 @@ def read_settings(file: Path) -> BuildSettings:
         for n, t in raw.pop("spaces", {}).items()
     }
     parts = {
-        "map": _fill(MapSettings, raw.pop("map", {}), "map", file),
+        "map": check_map(_fill(MapSettings, raw.pop("map", {}), "map", file), file),
         "split": _fill(SplitSettings, raw.pop("split", {}), "split", file),
     }
     settings = _fill(

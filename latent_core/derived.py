@@ -14,7 +14,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from latent_core.bundle import Folder, StageWriter
-from latent_core.catalog import SOURCE_ID, Catalog, Column, read_catalog
+from latent_core.catalog import SOURCE_ID, Catalog, Column
+from latent_core.columns import open_catalog
 from latent_core.errors import FolderError, LatentError
 
 DERIVED = "derived/"
@@ -50,17 +51,14 @@ def with_derived(folder: Folder) -> Catalog:
     replaced. Raises FolderError where a derived table belongs to other sources.
     """
     catalog = folder.catalog
-    frames, columns = [catalog.frame], list(catalog.columns)
+    found, columns = catalog.lazy, {column.name: column for column in catalog.columns}
     for name in folder.names(DERIVED):
-        table = read_catalog(folder.file(name))
-        if not np.array_equal(table.source_id, catalog.source_id):
+        table = open_catalog(folder, name)
+        if not folder.same_sources(name, table):
             raise FolderError(
                 f"{folder.path}: {name} belongs to other sources than the catalog; build again"
             )
-        known = {column.name for column in columns}
-        fresh = [column for column in table.columns if column.name not in known]
-        frames.append(table.frame[[column.name for column in fresh]])
-        columns += fresh
-    if len(frames) == 1:
-        return catalog
-    return Catalog(pd.concat(frames, axis=1), tuple(columns), catalog.simulated)
+        fresh = {c.name: c for c in table.columns if c.name not in columns}
+        found = found.with_columns(table.lazy, fresh)
+        columns |= fresh
+    return Catalog(found, tuple(columns.values()), catalog.simulated)

@@ -12,8 +12,6 @@ from latent_core.similarity import nearest_neighbors
 
 NEIGHBORS = 10
 FOLDS = 5
-MAP_NEIGHBORS = 15
-SAMPLE = 2000
 SMALLEST_CLASS = 10
 
 
@@ -139,42 +137,6 @@ def value_agreement(
         "folds": FOLDS,
         "sources": len(truth),
     }
-
-
-def map_quality(
-    z: NDArray[np.floating],
-    coordinates: NDArray[np.floating],
-    *,
-    neighbors: int = MAP_NEIGHBORS,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Return how many true neighbors a map keeps: of the 15 nearest in z, the share on the map.
-
-    Measured for up to SAMPLE random rows against all rows; a random map scores about k / N.
-    Trustworthiness (Venna & Kaski 2001) is measured within an equal sample of rows.
-    """
-    from sklearn.manifold import trustworthiness
-
-    rng = np.random.default_rng(seed)
-    asked = rng.choice(len(z), min(SAMPLE, len(z)), replace=False)
-    k = min(neighbors, max(1, len(z) // 2 - 1))
-    true, _ = nearest_neighbors(z, k + 1, z[asked])
-    drawn, _ = nearest_neighbors(coordinates, k + 1, coordinates[asked])
-    kept = [
-        len(np.intersect1d(a[a != row], b[b != row]))
-        for row, a, b in zip(asked, true, drawn, strict=True)
-    ]
-    quality: dict[str, Any] = {
-        "neighbors_kept": float(np.mean(kept)) / k,
-        "neighbors": k,
-        "asked": len(asked),
-        "sources": len(z),
-    }
-    if len(asked) > 2 * k + 2:
-        quality["trustworthiness_in_sample"] = float(
-            trustworthiness(z[asked], coordinates[asked], n_neighbors=k)
-        )
-    return quality
 
 
 def flux_residuals(

@@ -17,15 +17,15 @@ from latent_core.evaluation import (
     flux_residuals,
     fold_neighbors,
     label_agreement,
-    map_quality,
     quantiles,
     reconstruction_chi,
     value_agreement,
 )
 from latent_core.inputs import has_observations, load_observations
+from latent_core.maps import Rows, finite_rows, measure_rows
 from latent_core.modalities import Constants, Observations
 from latent_core.products import XpSampled, load_product
-from latent_core.space_stages import scaled_latents
+from latent_core.space_stages import space_rows
 from latent_core.stages import is_fresh, made_from
 from latent_core.training import SPLIT_NAMES, TEST, split_of
 
@@ -61,24 +61,39 @@ def evaluate_space(
 
 
 def measure_space(folder: Folder, name: str) -> dict[str, Any]:
-    """Return label agreement of the latents and of each map, and what each map keeps."""
-    rows, z = scaled_latents(folder, name)
-    sample = _sample(len(rows), LARGEST_EVALUATED)
+    """Return label agreement of the latents and of each map, and what each map keeps.
+
+    Labels are compared for a sample of the sources, and nothing is held for all of them at once.
+    """
+    latents = space_rows(folder, name)
+    rows = finite_rows(latents.latents)
+    sample = rows[_sample(len(rows), LARGEST_EVALUATED)]
     catalog = folder.catalog
     base = f"spaces/{name}/projections/"
     maps = sorted({n.split("/")[3] for n in folder.names(base)})
-    placed = {m: folder.array(f"{base}{m}/coordinates.npy")[rows] for m in maps}
     return {
         "data": folder.name,
         "simulated": folder.manifest.simulated,
         "sources": len(rows),
         "evaluated": len(sample),
-        "latents": {"agreement": _agreement(catalog, rows[sample], z[sample])},
-        "maps": {
-            m: {**map_quality(z, xy), "agreement": _agreement(catalog, rows[sample], xy[sample])}
-            for m, xy in placed.items()
-        },
+        "latents": {"agreement": _agreement(catalog, sample, latents.z(sample))},
+        "maps": {m: _measure_one(folder, f"{base}{m}/", latents, rows, sample) for m in maps},
     }
+
+
+def _measure_one(
+    folder: Folder,
+    base: str,
+    latents: Rows,
+    rows: NDArray[np.int64],
+    sample: NDArray[np.int64],
+) -> dict[str, Any]:
+    """Return the quality stored with a map, or measure one that came without; and agreement."""
+    placed = folder.array(base + "coordinates.npy")
+    quality = folder.json(base + "projection.json").get("quality")
+    if not quality:
+        quality = measure_rows(latents, rows, placed)
+    return {**quality, "agreement": _agreement(folder.catalog, sample, placed[sample])}
 
 
 def _sample(count: int, largest: int) -> NDArray[np.int64]:

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from latent_core.certainty import Certainty
-from latent_core.errors import FolderError, InputError
+from latent_core.errors import FolderError
+from latent_core.neighborhood import Neighborhood
 from latent_core.projection import (
+    PLACING_NEIGHBORS,
     DrawingCopy,
+    Placer,
     Projection,
-    by_missing,
-    place,
+    among,
     project,
     read_projector,
 )
-from latent_core.similarity import (
-    Hits,
-    Scaling,
-    SimilarityIndex,
-    nearest_neighbors,
-    read_index,
-)
+from latent_core.similarity import Scaling
 
 if TYPE_CHECKING:
     from latent_core.modalities import Curve, Grid
     from latent_core.opened import Bundle
 
 
-# How many sources are asked for their nearest one; a scan of millions for each takes long
-ASKED, FEW_ASKED, MANY_SOURCES = 2000, 200, 200_000
-OUTSIDE_PERCENTILE = 99
-
-
-class LatentSpace(Certainty):
+class LatentSpace(Certainty, Neighborhood):
     """Blocks of latents side by side, with their maps and their similarity index.
 
     `latents` (N, K) float32 in catalog order, NaN rows where a source lacks a block;
@@ -59,7 +48,7 @@ class LatentSpace(Certainty):
             np.asarray(self._about["scaling"]["spread"]),
         )
         self._projections: dict[str, Projection] = {}
-        self._limits: dict[bytes, float] = {}
+        self._placers: dict[str, Placer] = {}
 
     def _file(self, name: str) -> str:
         return f"spaces/{self.name}/{name}"
@@ -68,25 +57,6 @@ class LatentSpace(Certainty):
     def title(self) -> str:
         """What a person reads in the selector."""
         return str(self._about.get("title") or self.name)
-
-    @cached_property
-    def present(self) -> NDArray[np.int64]:
-        """Catalog rows that have all blocks of this space, ascending, (M,)."""
-        return np.flatnonzero(np.isfinite(self.latents).all(axis=1))
-
-    @cached_property
-    def z(self) -> NDArray[np.float32]:
-        """z-scored latents of the rows in `present`, (M, K)."""
-        return self.scaling.apply(self.latents[self.present]).astype(np.float32)
-
-    @cached_property
-    def index(self) -> SimilarityIndex:
-        """The exact similarity index over `present`."""
-        name = self._file("similarity.faiss")
-        if name not in self.bundle.folder:
-            return SimilarityIndex(self.z, self.blocks)
-        file = self.bundle.folder.file(name)
-        return SimilarityIndex(self.z, self.blocks, read_index(file, *self.z.shape))
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -98,7 +68,11 @@ class LatentSpace(Certainty):
     def projections(self) -> tuple[str, ...]:
         """Names of the maps."""
         names = self.bundle.folder.names(self._file("projections/"))
-        return tuple(n.split("/")[3] for n in names if n.endswith("/projection.json"))
+        files = [n for n in names if n.endswith("/projection.json")]
+        return tuple(n.split("/")[3] for n in sorted(files, key=self._rank))
+
+    def _rank(self, file: str) -> int:
+        return int(self.bundle.folder.json(file).get("rank", 0))
 
     def projection(self, name: str | None = None) -> Projection:
         """Open a map by name (the first where none is given); opened once."""
@@ -128,76 +102,9 @@ class LatentSpace(Certainty):
             folder.array(base + "coordinates.npy"),
             drawing,
             about["settings"],
-            self.metrics.get("maps", {}).get(name, {}),
+            about.get("quality") or self.metrics.get("maps", {}).get(name, {}),
             read_projector(folder.file(own)) if own in folder else None,
         )
-
-    def similar(
-        self,
-        source_id: int,
-        k: int = 10,
-        *,
-        weights: Mapping[str, float] | None = None,
-        where: NDArray[np.bool_] | None = None,
-    ) -> pd.DataFrame:
-        """Return the k sources most like one source, itself left out.
-
-        Columns: source_id, row (of the catalog), distance, distance_<block> for each block.
-        `where` (N,) allows catalog rows. Raises UnknownSourceError for an id that the bundle
-        lacks, InputError for a source without latents in this space or a k that is not positive.
-        """
-        if k < 1:
-            raise InputError(f"k is {k}; ask for at least one neighbor")
-        row = self.bundle.row(source_id)
-        self.refuse_without_latents(row)
-        allowed = np.ones(len(self.latents), bool) if where is None else where.copy()
-        allowed[row] = False
-        return self.similar_to(self.latents[row], k, where=allowed, weights=weights)
-
-    def similar_to(
-        self,
-        latents: NDArray[np.floating],
-        k: int = 10,
-        *,
-        where: NDArray[np.bool_] | None = None,
-        weights: Mapping[str, float] | None = None,
-    ) -> pd.DataFrame:
-        """Return the k sources nearest to a point (K,) of the space, as `similar` does.
-
-        A block with a NaN does not count, and its distances are NaN.
-        """
-        z = self.scaling.apply(latents)
-        missing = [n for n, part in self.blocks.items() if not np.isfinite(z[part]).all()]
-        counted = {**(weights or {}), **dict.fromkeys(missing, 0.0)}
-        allowed = None if where is None else where[self.present]
-        hits = self.table(
-            self.index.search(np.nan_to_num(z), k, where=allowed, weights=counted or None)
-        )
-        return hits.assign(**{f"distance_{name}": np.nan for name in missing})
-
-    def refuse_without_latents(self, row: int) -> None:
-        """Raise InputError where a catalog row has no block of this space."""
-        if not self.known_blocks(self.latents[row]):
-            source_id = self.bundle.folder.catalog.source_id[row]
-            raise InputError(
-                f"source {source_id} has no latents in space {self.name!r}",
-                remedy="it lacks every modality of this space, choose another space",
-            )
-
-    def known_blocks(self, latents: NDArray[np.floating]) -> tuple[str, ...]:
-        """Names of the blocks that a point (K,) has; one with a NaN is missing."""
-        return tuple(n for n, part in self.blocks.items() if np.isfinite(latents[part]).all())
-
-    def table(self, hits: Hits) -> pd.DataFrame:
-        """Turn hits into a table of catalog rows and exact ids."""
-        rows = self.present[hits.items]
-        columns: dict[str, Any] = {
-            "source_id": self.bundle.folder.catalog.source_id[rows],
-            "row": rows,
-            "distance": hits.distance,
-        }
-        columns |= {f"distance_{name}": d for name, d in hits.by_block.items()}
-        return pd.DataFrame(columns)
 
     def decode(
         self, latents: NDArray[np.floating], *, row: int | None = None
@@ -219,37 +126,27 @@ class LatentSpace(Certainty):
         self, latents: NDArray[np.floating], projection: str | None = None
     ) -> NDArray[np.float32]:
         """Place points (L, K) on a map: by its own projector, or at the median of the places of
-        their three nearest sources, which also places points that lack a block (NaN).
+        their three nearest landmarks (sources, where a map was made of all), which also places
+        points that lack a block (NaN).
         """
         here = self.projection(projection)
-        placed = place(self.z, here.coordinates[self.present], self.scaling.apply(latents))
+        landmarks = self._file(f"projections/{here.name}/landmarks.npy")
+        if landmarks in self.bundle.folder:
+            placed = self._placer(here, landmarks).place(self.scaling.apply(latents))
+        else:
+            found = self.nearest(latents, min(PLACING_NEIGHBORS, len(self.present)))
+            placed = among(here.coordinates, *found).astype(np.float32)
+            placed[found[0][:, 0] < 0] = np.nan
         if here.projector is None:
             return placed
         return np.where(
             np.isfinite(latents).all(axis=1)[:, None], project(here.projector, latents), placed
         )
 
-    def outside(self, latents: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Tell which points (L, K) lie farther from every source than sources do, (L,).
-
-        The limit is the 99th percentile of the distance to the nearest other source, over random
-        sources. NaN latents are left out of both; a point of NaN alone is outside.
-        """
-        z = self.scaling.apply(latents)
-        found = np.ones(len(z), bool)
-        for used, rows in by_missing(z):
-            if used.any():
-                _, distance = nearest_neighbors(self.z[:, used], 1, z[rows][:, used])
-                found[rows] = distance[:, 0] > self._farthest(used)
-        return found
-
-    def _farthest(self, used: NDArray[np.bool_]) -> float:
-        """Return the limit of `outside` for some of the latents, measured once."""
-        key = used.tobytes()
-        if key not in self._limits:
-            count = min(FEW_ASKED if len(self.z) > MANY_SOURCES else ASKED, len(self.z))
-            asked = np.random.default_rng(0).choice(len(self.z), count, replace=False)
-            known = self.z[:, used]
-            _, distance = nearest_neighbors(known, 2, known[asked])
-            self._limits[key] = float(np.percentile(distance[:, -1], OUTSIDE_PERCENTILE))
-        return self._limits[key]
+    def _placer(self, here: Projection, landmarks: str) -> Placer:
+        """Keep a map's landmarks ready."""
+        if here.name not in self._placers:
+            rows = self.bundle.folder.array(landmarks)
+            budget = here.settings.get("looked_at")
+            self._placers[here.name] = Placer(self.scaled(rows), here.coordinates[rows], budget)
+        return self._placers[here.name]

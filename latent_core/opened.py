@@ -15,6 +15,7 @@ from latent_core.bundle import Folder
 from latent_core.catalog import Catalog, Column, RowIndex
 from latent_core.derived import with_derived
 from latent_core.errors import FolderError, UnknownSourceError
+from latent_core.frames import LazyFrame
 from latent_core.latent_space import LatentSpace
 from latent_core.modalities import modality_names
 from latent_core.products import PRODUCTS, Product, item_of_row, load_product, product_names
@@ -59,8 +60,16 @@ class Bundle:
 
     @property
     def catalog(self) -> pd.DataFrame:
-        """The catalog's frame with the derived columns behind its own, one row a source."""
+        """The catalog's frame with the derived columns behind its own, one row a source.
+
+        Its columns are read-only maps of the bundle's files where it has them.
+        """
         return self._described.frame
+
+    @property
+    def table(self) -> LazyFrame:
+        """The same columns, each opened when it is first asked for: `bundle.table["teff"]`."""
+        return self._described.lazy
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -81,7 +90,7 @@ class Bundle:
         if row < 0:
             raise UnknownSourceError(
                 f"source_id {source_id} is not in {self.name}; "
-                f"it holds {len(self.catalog):,} sources, check the id and the data release"
+                f"it holds {len(self.table):,} sources, check the id and the data release"
             )
         return row
 
@@ -96,6 +105,8 @@ class Bundle:
 
     def space(self, name: str | None = None) -> LatentSpace:
         """Open a space by name (the first where none is given); opened once."""
+        if name in self._spaces:  # views ask at every step, and `spaces` reads files
+            return self._spaces[name]
         name = name or self.spaces[0]
         if name not in self.spaces:
             raise FolderError(

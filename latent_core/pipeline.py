@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,7 @@ from latent_core.encoding import Weights
 from latent_core.errors import FolderError, LatentError
 from latent_core.executors import SERIAL, Workers
 from latent_core.figures import evaluate_space
+from latent_core.maps import Rows
 from latent_core.modalities import load_modality
 from latent_core.opened import space_names
 from latent_core.predictions import KIND, predict_sources
@@ -187,9 +189,15 @@ def run(
 
 
 def run_stage(
-    bundle: Path, stage: str, report: Report = silent, workers: Workers = SERIAL
+    bundle: Path,
+    stage: str,
+    report: Report = silent,
+    workers: Workers = SERIAL,
+    asked: Mapping[str, Any] | None = None,
 ) -> tuple[str, ...]:
     """Run one stage of a bundle anew for all its models or spaces; returns what was made.
+
+    `asked` are settings of maps that hold instead of the bundle's own (stage `project`).
 
     Later stages are stale then; `gaia-latent build` or their own command renews them. Raises
     LatentError for a stage that imported latents do not have.
@@ -207,7 +215,7 @@ def run_stage(
         "index": (known.spaces, partial(space_stages.join_space, folder, known)),
         "project": (
             known.spaces,
-            partial(space_stages.make_map, folder, known.map, report=report),
+            partial(space_stages.make_map, folder, known.map, asked=asked or {}, report=report),
         ),
         "evaluate": (known.spaces, partial(evaluate_space, folder, known.split)),
     }
@@ -286,9 +294,8 @@ def import_table(
             given = {"method": "imported", "columns": list(xy)}
             space_stages.save_map(writer, IMPORTED, "imported", table.xy, given)
         else:
-            report("map imported", 0, 0, "umap")
-            settings, coordinates = space_stages.map_of(table.latents, MapSettings())
-            space_stages.save_map(writer, IMPORTED, "umap", coordinates, settings)
+            rows = Rows.fitted(table.latents, table.catalog.source_id)
+            space_stages.save_maps(writer, IMPORTED, rows, MapSettings(), report)
     folder = Folder.open(out, "bundle")
     report("evaluate imported", 0, 0, "")
     evaluate_space(folder, SplitSettings(), IMPORTED)

@@ -1,6 +1,6 @@
 """Two-dimensional maps of a latent space, and their copies sorted for drawing.
 
-UMAP runs on exact FAISS neighbors (self first, true distances) from a PCA start: same local
+UMAP runs on neighbors found beforehand (self first, true distances) from a PCA start: same local
 quality as its own search and spectral start, better global order, and no compile of a second
 neighbor search (speed.md, 5). Rows that arrive later are placed at the median of their three
 nearest neighbors' places, which depends on no other new row (unlike `umap.transform`).
@@ -9,8 +9,10 @@ nearest neighbors' places, which depends on no other new row (unlike `umap.trans
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_core.bundle import StageWriter
+from latent_core.cells import MOST_LOOKED_AT, Cells
 from latent_core.config import MapSettings
 from latent_core.similarity import nearest_neighbors
 
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
 
 GRID = 256
 PLACING_NEIGHBORS = 3
+FEWEST = 5  # rows that have a neighborhood to keep
+ROWS_A_TASK = 32_768
+FEWEST_LOOKED_AT, ENOUGH, ASKED = 512, 0.9, 300
+MOST_WAYS = 4  # of comparing by some of the latents that are kept ready
+_ALL = b""
 Floats = NDArray[np.float32]
 
 
@@ -67,8 +75,8 @@ def umap_coordinates(
 
     Fewer than 5 rows have no neighborhood to keep: they are placed by PCA.
     """
-    start = _principal_axes(z)
-    if len(z) < 5:
+    start = principal_axes(z)
+    if len(z) < FEWEST:
         return start
     neighbors = min(settings.neighbors, len(z) - 1)
     known = nearest_neighbors(z, neighbors)
@@ -90,7 +98,8 @@ def umap_coordinates(
         return np.asarray(mapper.fit_transform(np.asarray(z, np.float32)), np.float32)
 
 
-def _principal_axes(z: NDArray[np.floating]) -> Floats:
+def principal_axes(z: NDArray[np.floating]) -> Floats:
+    """Return the first two principal components, (M, K) -> (M, 2)."""
     centred = np.asarray(z, np.float64) - np.mean(z, axis=0, dtype=np.float64)
     _, _, axes = np.linalg.svd(centred.T @ centred)
     flat = np.zeros((len(z), 2), np.float32)
@@ -99,24 +108,115 @@ def _principal_axes(z: NDArray[np.floating]) -> Floats:
     return flat
 
 
-def place(known_z: NDArray[np.floating], known_xy: Floats, new_z: NDArray[np.floating]) -> Floats:
-    """Place new rows (L, K) on a map: the median place of their three nearest known rows.
+class Placer:
+    """Places rows on a map: at the median of the places of their three nearest known rows.
 
-    Latents that are NaN are left out of the comparison; a row without any gives NaN.
+    `known_z` (M, K) are z-scored latents of the rows that the map was made of, `known_xy` (M, 2)
+    their places; `budget` is how many known rows a search looks at before it takes the nearest so
+    far, NO_LIMIT for the nearest indeed, and measured where it is not given.
     """
-    placed = np.full((len(new_z), 2), np.nan, np.float32)
-    for used, rows in by_missing(new_z):
-        if used.any():
-            items, _ = nearest_neighbors(known_z[:, used], PLACING_NEIGHBORS, new_z[rows][:, used])
-            placed[rows] = np.median(known_xy[items], axis=1)
-    return placed
+
+    def __init__(
+        self, known_z: NDArray[np.floating], known_xy: Floats, budget: int | None = None
+    ) -> None:
+        self._z = np.asarray(known_z, np.float32)
+        self._xy = np.asarray(known_xy)
+        self._cells = {_ALL: Cells.build(self._z)}
+        self.budget = budget or enough_rows(self._cells[_ALL])
+
+    def place(self, new_z: NDArray[np.floating]) -> Floats:
+        """Place rows (L, K), each by itself; one that equals a known row shares its place.
+
+        Latents that are NaN are left out of the comparison; a row without any gives NaN.
+        """
+        placed = np.full((len(new_z), 2), np.nan, np.float32)
+        for used, rows in by_missing(new_z):
+            if used.any():
+                cells = self._compared_by(used)
+                work = partial(self._place, new_z[:, used], cells, placed)
+                starts = range(0, len(rows), ROWS_A_TASK)
+                _spread(work, [rows[start : start + ROWS_A_TASK] for start in starts])
+        return placed
+
+    def _place(
+        self, new_z: NDArray[np.floating], cells: Cells, placed: Floats, rows: NDArray[np.int64]
+    ) -> None:
+        asked = np.asarray(new_z[rows], np.float32)
+        count = min(PLACING_NEIGHBORS, len(self._xy))
+        found = cells.nearest(asked, count, budget=self.budget)
+        placed[rows] = among(self._xy, found.rows, found.distance)
+
+    def _compared_by(self, used: NDArray[np.bool_]) -> Cells:
+        """Return the known rows sorted by some of their latents; a few ways are kept ready."""
+        key = _ALL if used.all() else used.tobytes()
+        if key not in self._cells:
+            if len(self._cells) > MOST_WAYS:
+                self._cells.pop(next(k for k in self._cells if k != _ALL))
+            self._cells[key] = Cells.build(self._z[:, used])
+        return self._cells[key]
+
+
+def enough_rows(cells: Cells) -> int:
+    """Measure how many rows to look at: as few as find ENOUGH of the three nearest of known rows.
+
+    Latents of stars fill few dimensions: 512 of 200,000 rows find 93 % of the nearest, and a map
+    that is as trustworthy as by all of them, in a third of the time. Where latents fill all their
+    dimensions, MOST_LOOKED_AT find what they find, and the nearest of those are near as well.
+    """
+    drawn = np.random.default_rng(0).choice(len(cells.z), min(len(cells.z), ASKED), replace=False)
+    asked, skip = cells.z[drawn], cells.rows[drawn]
+    k = min(PLACING_NEIGHBORS, len(cells.z) - 1)
+    if len(cells.z) <= FEWEST_LOOKED_AT or k < 1:
+        return FEWEST_LOOKED_AT
+    true = cells.nearest(asked, k, skip=skip).rows
+    budget = FEWEST_LOOKED_AT
+    while budget < MOST_LOOKED_AT:
+        found = cells.nearest(asked, k, skip=skip, budget=budget).rows
+        if (found[:, :, None] == true[:, None, :]).any(axis=2).mean() >= ENOUGH:
+            break
+        budget *= 2
+    return budget
+
+
+def among(
+    xy: Floats, rows: NDArray[np.int64], distance: NDArray[np.float64]
+) -> NDArray[np.floating]:
+    """Return the median place of each point's nearest rows (L, k), or that of a row it equals."""
+    k = rows.shape[1]
+    places = np.sort(xy[rows], axis=1)
+    middle = (places[:, (k - 1) // 2] + places[:, k // 2]) / 2
+    same = distance[:, 0] == 0
+    middle[same] = xy[rows[same, 0]]
+    return np.asarray(middle, np.float32)
+
+
+def _spread(work: Callable[[NDArray[np.int64]], None], parts: Sequence[NDArray[np.int64]]) -> None:
+    """Work on parts in as many threads as FAISS takes: OMP_NUM_THREADS, or one a core."""
+    if len(parts) < 2:
+        for part in parts:
+            work(part)
+        return
+    import faiss
+
+    with ThreadPoolExecutor(faiss.omp_get_max_threads()) as pool:
+        for done in [pool.submit(work, part) for part in parts]:
+            done.result()
+
+
+def place(known_z: NDArray[np.floating], known_xy: Floats, new_z: NDArray[np.floating]) -> Floats:
+    """Place new rows (L, K) once, as `Placer` does."""
+    return Placer(known_z, known_xy).place(new_z)
 
 
 def by_missing(
     z: NDArray[np.floating],
 ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.int64]]]:
     """Yield which latents are finite (K,), and the rows of which just those are."""
-    patterns, which = np.unique(np.isfinite(z), axis=0, return_inverse=True)
+    finite = np.isfinite(z)
+    if len(z) and finite.all():  # sorting millions of equal patterns takes longer than placing
+        yield finite[0], np.arange(len(z))
+        return
+    patterns, which = np.unique(finite, axis=0, return_inverse=True)
     for number, used in enumerate(patterns):
         yield used, np.flatnonzero(which == number)
 
@@ -169,12 +269,18 @@ def cell_of(values: Floats, low: float, high: float) -> NDArray[np.int64]:
     return np.clip(cell, 0, GRID - 1)
 
 
-def sort_for_drawing(coordinates: Floats) -> DrawingCopy:
-    """Sort the rows that have a finite place by grid cell."""
+def sort_for_drawing(
+    coordinates: Floats, extent: tuple[float, float, float, float] | None = None
+) -> DrawingCopy:
+    """Sort the rows that have a finite place by grid cell.
+
+    `extent` is x0, x1, y0, y1 of a grid that holds all places; without it, it just holds them.
+    """
     rows = np.flatnonzero(np.isfinite(coordinates).all(axis=1))
     x, y = coordinates[rows, 0], coordinates[rows, 1]
-    extent = extent_of(x, y)
+    extent = extent_of(x, y) if extent is None else extent
     cell = cell_of(y, extent[2], extent[3]) * GRID + cell_of(x, extent[0], extent[1])
+    cell = cell.astype(np.uint16)  # numpy sorts 16 bits by their digits, ten times as fast
     by_cell = np.argsort(cell, kind="stable")
     offsets = np.zeros(GRID * GRID + 1, np.int64)
     np.cumsum(np.bincount(cell, minlength=GRID * GRID), out=offsets[1:])

@@ -1,28 +1,33 @@
 """Similar sources: exact nearest neighbors in latent space, with a weight for every block.
 
-Distances are Euclidean in z-scored latents: d^2 = sum over blocks of w_block |dz_block|^2. The
-FAISS index holds [z, z^2] (2 K columns), so that for any weights the inner product with
-[2 w q, -w] is w q^2 - d^2: one flat index answers every weighting and every filter. FAISS
-proposes candidates in float32, we rank them in float64, and only a candidate list that provably
-holds the k nearest is taken; otherwise all rows are scanned.
+Distances are Euclidean in z-scored latents: d^2 = sum over blocks of w_block |dz_block|^2. `Cells`
+propose candidates that provably hold the k nearest, for any weights and any filter, and we rank
+them in float64. Where latents fill so many dimensions that the proof takes longer than a person
+should wait, a plain search by source may stop earlier; how many of the true neighbors it then
+finds is measured when the space is built (`SearchPlan`), and every answer says which it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_core.cells import CELL, Cells
 from latent_core.errors import LatentError
 
 Floats = NDArray[np.float64]
-_FLOAT32_STEP = 2.0**-23
+Singles = NDArray[np.float32]
 FEW_DIMENSIONS = 8
-FEW_ALLOWED = 64
+FEW_ALLOWED = 512  # of so many rows one: going through those few beats searching the cells
+# a plan looks at 4 M numbers before it gives up a proof, some 5 ms; it is measured on 500 sources
+AFFORDED, PLAN_ROWS, PLAN_NEIGHBORS, PLAN_RECALL = 4_000_000, 500, 10, 0.999
+# nearest_neighbors scans all pairs of up to so many; beyond, 10^10 pairs would take minutes
+FEW_ROWS, MANY_PAIRS = 50_000, 4_000_000_000
+RECALL, RECALL_ROWS = 0.995, 500
+TRAINED_ON = 64  # rows for each cluster; more move the centres no more
 
 
 @dataclass(frozen=True)
@@ -45,11 +50,57 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Hits:
-    """Neighbors, nearest first: item numbers, distances (k,), distance in each block (k,)."""
+    """Neighbors, nearest first: row numbers, distances (k,), distance in each block (k,).
+
+    `exact` says whether they are proven to be the true ones.
+    """
 
     items: NDArray[np.int64]
     distance: Floats
     by_block: Mapping[str, Floats]
+    exact: bool = True
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How far a plain search goes, and what that finds, measured on sources of the space.
+
+    `budget` rows are looked at before a search stops unproven; None where every search is proven.
+    `recall` is the share of the true `neighbors` nearest found for `asked` sources, `proven` the
+    share of searches that were proven, `seen` the median and 99th percentile of rows looked at.
+    """
+
+    budget: int | None = None
+    recall: float = 1.0
+    neighbors: int = PLAN_NEIGHBORS
+    asked: int = 0
+    proven: float = 1.0
+    seen: tuple[int, int] = (0, 0)
+
+    @classmethod
+    def measure(cls, cells: Cells) -> SearchPlan:
+        """Ask random sources for their neighbors; raise the budget until enough are found."""
+        count, latents = cells.z.shape
+        rng = np.random.default_rng(0)
+        asked = np.sort(rng.choice(count, min(count, PLAN_ROWS), replace=False))
+        queries, skip, k = cells.z[asked], cells.rows[asked], min(PLAN_NEIGHBORS, count - 1)
+        true = cells.nearest(queries, k, skip=skip)
+        budget = max(1, AFFORDED // latents)
+        if np.percentile(true.seen, 99) <= budget:
+            return cls(None, 1.0, k, len(asked), 1.0, _middle_and_most(true.seen))
+        while budget < count:
+            found = cells.nearest(queries, k, skip=skip, budget=budget)
+            recall = _recall(found.rows, true.rows)
+            if recall >= PLAN_RECALL:
+                share = float(found.proven.mean())
+                return cls(budget, recall, k, len(asked), share, _middle_and_most(found.seen))
+            budget += budget // 2
+        return cls(None, 1.0, k, len(asked), 1.0, _middle_and_most(true.seen))
+
+
+def _middle_and_most(seen: NDArray[np.int64]) -> tuple[int, int]:
+    middle, most = np.percentile(seen, [50, 99])
+    return int(middle), int(most)
 
 
 def block_weights(
@@ -72,18 +123,13 @@ def block_weights(
 
 
 class SimilarityIndex:
-    """Exact search over z-scored latents; `items` are positions in the array it was made of."""
+    """Search over z-scored latents that lie in cells; items are the row numbers of the cells."""
 
     def __init__(
-        self,
-        z: NDArray[np.floating],
-        blocks: Mapping[str, slice],
-        index: Any = None,
+        self, cells: Cells, blocks: Mapping[str, slice], plan: SearchPlan | None = None
     ) -> None:
-        self.z = np.asarray(z, np.float32)
-        self.blocks = dict(blocks)
-        self._index = index if index is not None else make_index(self.z)
-        self._largest = float(np.abs(self.z).max(initial=0.0))
+        self.cells, self.blocks = cells, dict(blocks)
+        self.plan = plan or SearchPlan()
 
     def search(
         self,
@@ -92,118 +138,111 @@ class SimilarityIndex:
         *,
         where: NDArray[np.bool_] | None = None,
         weights: Mapping[str, float] | None = None,
+        skip: int = -1,
+        exact: bool = True,
     ) -> Hits:
-        """Return the k nearest items (fewer where the filter leaves fewer), ties by position.
+        """Return the k nearest items (fewer where the filter leaves fewer), ties by number.
 
-        `query` is (K,) z-scores; `where` (M,) allows items; `weights` scale blocks.
+        `query` is (K,) z-scores; `where` (N,) allows items, `skip` leaves one out; `weights` scale
+        blocks. Without `exact`, a search with neither filter nor weights keeps to the plan.
         """
-        w = block_weights(self.blocks, weights, self.z.shape[1])
-        allowed = np.arange(len(self.z)) if where is None else np.flatnonzero(where)
-        k = min(k, len(allowed))
-        if k <= 0:
-            return self._hits(query, np.empty(0, np.int64), w, 0)
-        candidates = self._candidates(np.asarray(query, np.float64), k, where, len(allowed), w)
-        return self._hits(query, allowed if candidates is None else candidates, w, k)
+        asked: Floats = np.asarray(query, np.float64)
+        w = block_weights(self.blocks, weights, self.cells.z.shape[1])
+        few = None if where is None else self._few_allowed(where, skip)
+        proven = True
+        if k < 1:
+            few = np.empty(0, np.int64)
+        if few is None:
+            plain = not exact and where is None and not weights
+            budget = self._budget(k) if plain else None
+            few, _, proven = self.cells.candidates(
+                asked, w, k, where=where, skip=skip, budget=budget
+            )
+        return self._hits(asked, few, w, k, proven)
 
-    def _candidates(
-        self, query: Floats, k: int, where: NDArray[np.bool_] | None, allowed: int, w: Floats
-    ) -> NDArray[np.int64] | None:
-        """Return items that surely hold the k nearest, or None where that cannot be proven."""
-        wanted = max(4 * k, 256)
-        if allowed <= max(4 * wanted, len(self.z) // FEW_ALLOWED):
-            return None  # a scan of so few is faster than the index, and exact as it is
-        scores, items = _inner_products(self._index, query, w, wanted, where)
-        nearest = np.sort(self._squared(query, items, w))[k - 1]
-        beyond = float((w * query**2).sum() - scores[-1])
-        terms = 2 * (2 * w * np.abs(query) * self._largest + w * self._largest**2).sum()
-        rounding = 2 * len(query) * _FLOAT32_STEP * terms
-        return items if nearest < beyond - rounding else None
+    def _budget(self, k: int) -> int | None:
+        """Return the plan's budget, more where more neighbors are wanted than it was made for."""
+        if self.plan.budget is None:
+            return None
+        return self.plan.budget * max(1, -(-k // max(1, self.plan.neighbors)))
 
-    def _squared(self, query: NDArray[np.floating], items: NDArray[np.int64], w: Floats) -> Floats:
-        return np.asarray(((self.z[items] - query) ** 2 * w).sum(axis=1), np.float64)
+    def _few_allowed(self, where: NDArray[np.bool_], skip: int) -> NDArray[np.int64] | None:
+        """Return the places of the allowed rows, None where they are too many to go through."""
+        if np.count_nonzero(where) > max(CELL, len(self.cells.z) // FEW_ALLOWED):
+            return None
+        allowed = np.flatnonzero(where)
+        known = self.cells.places
+        places = known[allowed[(allowed < len(known)) & (allowed != skip)]]
+        return np.asarray(places[places >= 0], np.int64)
 
     def _hits(
-        self, query: NDArray[np.floating], items: NDArray[np.int64], w: Floats, k: int
+        self, query: Floats, places: NDArray[np.int64], w: Floats, k: int, proven: bool
     ) -> Hits:
-        query = np.asarray(query, np.float64)
-        squared = self._squared(query, items, w)
+        gaps = (self.cells.z[places] - query) ** 2
+        items = self.cells.rows[places].astype(np.int64)
+        squared = (gaps * w).sum(axis=1)
         best = np.lexsort((items, squared))[:k]
-        items = items[best]
-        gaps = (self.z[items] - query) ** 2
+        gaps = gaps[best]
         return Hits(
-            items=items,
+            items=items[best],
             distance=np.sqrt(squared[best]),
             by_block={n: np.sqrt(gaps[:, part].sum(axis=1)) for n, part in self.blocks.items()},
+            exact=proven,
         )
-
-
-def make_index(z: NDArray[np.floating]) -> Any:
-    """Build the flat inner-product index of [z, z^2]."""
-    import faiss
-
-    z = np.ascontiguousarray(z, np.float32)
-    index = faiss.IndexFlatIP(2 * z.shape[1])
-    index.add(np.hstack([z, z**2]))
-    return index
-
-
-def write_index(index: Any, path: Path) -> None:
-    """Write a FAISS index file."""
-    import faiss
-
-    faiss.write_index(index, str(path))
-
-
-def read_index(path: Path, rows: int, latents: int) -> Any:
-    """Read an index file whose hash was checked; raises LatentError where it does not fit.
-
-    FAISS trusts what a file says of itself, so the sizes are compared before any search.
-    """
-    import faiss
-
-    index = faiss.read_index(str(path))
-    if index.ntotal != rows or index.d != 2 * latents:
-        raise LatentError(f"{path} does not fit its space; run gaia-latent index")
-    return index
-
-
-def _inner_products(
-    index: Any,
-    query: Floats,
-    w: Floats,
-    wanted: int,
-    where: NDArray[np.bool_] | None,
-) -> tuple[Floats, NDArray[np.int64]]:
-    import faiss
-
-    asked = np.hstack([2 * w * query, -w]).astype(np.float32)[None]
-    if where is None:
-        scores, items = index.search(asked, wanted)
-    else:
-        # FAISS reads bitmaps lowest bit first; numpy's default order gives plausible wrong rows
-        bits = np.packbits(where, bitorder="little")
-        selector = faiss.IDSelectorBitmap(len(where), faiss.swig_ptr(bits))
-        scores, items = index.search(asked, wanted, params=faiss.SearchParameters(sel=selector))  # type: ignore[call-arg]
-    found = items[0] >= 0
-    return np.asarray(scores[0][found], np.float64), np.asarray(items[0][found], np.int64)
 
 
 def nearest_neighbors(
     z: NDArray[np.floating], k: int, queries: NDArray[np.floating] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the k nearest of each row (itself first where queries is None), true distances."""
+    """Return the k nearest of each row (itself first where queries is None), true distances.
+
+    Exact, except where many rows are asked of many (`MANY_PAIRS`): then clusters are searched,
+    as many of them as find `RECALL` of the true neighbors of rows on which that was measured.
+    """
     if z.shape[1] <= FEW_DIMENSIONS:
         return _nearest_in_few_dimensions(z, k, queries)
-    import faiss
-
     z = np.ascontiguousarray(z, np.float32)
     asked = z if queries is None else np.ascontiguousarray(queries, np.float32)
-    index = faiss.IndexFlatL2(z.shape[1])
-    index.add(z)
-    squared, items = index.search(asked, min(k, len(z)))
+    k = min(k, len(z))
+    many = len(z) > FEW_ROWS and len(z) * len(asked) > MANY_PAIRS
+    items, squared = (_nearest_in_clusters if many else _nearest_of_all)(z, k, asked)
     if queries is None:
         _put_self_first(items, squared)
     return items, np.sqrt(np.maximum(squared, 0))
+
+
+def _nearest_of_all(z: Singles, k: int, asked: Singles) -> tuple[NDArray[np.int64], Singles]:
+    import faiss
+
+    squared, items = faiss.knn(asked, z, k)  # without a copy of the rows, unlike an index
+    return items, squared
+
+
+def _nearest_in_clusters(z: Singles, k: int, asked: Singles) -> tuple[NDArray[np.int64], Singles]:
+    import faiss
+
+    clusters = int(4 * np.sqrt(len(z)))
+    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(z.shape[1]), z.shape[1], clusters)
+    index.cp.niter, index.cp.max_points_per_centroid = 8, TRAINED_ON
+    rng = np.random.default_rng(0)
+    index.train(z[np.sort(rng.choice(len(z), min(len(z), TRAINED_ON * clusters), replace=False))])
+    index.add(z)
+    sample = asked[rng.choice(len(asked), min(len(asked), RECALL_ROWS), replace=False)]
+    true, _ = _nearest_of_all(z, k, sample)
+    index.nprobe = 4
+    while index.nprobe < clusters and _recall(index.search(sample, k)[1], true) < RECALL:
+        index.nprobe = min(index.nprobe + index.nprobe // 2, clusters)
+    squared, items = index.search(asked, k)
+    short = np.flatnonzero((items < 0).any(axis=1))  # fewer than k rows in those clusters
+    if len(short):
+        items[short], squared[short] = _nearest_of_all(z, k, asked[short])
+    return items, squared
+
+
+def _recall(found: NDArray[np.int64], true: NDArray[np.int64]) -> float:
+    """Return the share of the true neighbors, (Q, k), that were found."""
+    hits = [np.isin(t, f).mean() for f, t in zip(found, true, strict=True)]
+    return float(np.mean(hits))
 
 
 def _nearest_in_few_dimensions(

@@ -6,7 +6,7 @@ Like `stages`, which makes what they join: a stage is whole or missing, and fres
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,13 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_core.bundle import Folder, StageWriter, write_stage
-from latent_core.config import BuildSettings, MapSettings
+from latent_core.cells import Cells
+from latent_core.chunks import source_ids_of
+from latent_core.config import BuildSettings, MapSettings, check_map
 from latent_core.errors import LatentError
 from latent_core.inputs import of_all_rows
+from latent_core.maps import Rows, make_maps
 from latent_core.modalities import load_modality
-from latent_core.projection import place, sort_for_drawing, umap_coordinates
-from latent_core.similarity import Scaling, make_index, write_index
+from latent_core.projection import sort_for_drawing
+from latent_core.similarity import Scaling, SearchPlan
 from latent_core.stages import Report, is_fresh, made_from, silent
+
+MANY_SOURCES = 200_000  # from here on a search beats a scan for the few that are asked
 
 
 def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: bool = False) -> bool:
@@ -101,18 +106,32 @@ def save_space(
             "scaling": {"mean": scaling.mean.tolist(), "spread": scaling.spread.tolist()},
         },
     )
-    index = f"spaces/{name}/similarity.faiss"
-    write_index(make_index(scaling.apply(joined[present])), writer.path(index))
-    writer.add(index)
+    rows = np.flatnonzero(present)
+    writer.save_array(f"spaces/{name}/present.npy", rows)
+    cells = Cells.build(scaling.apply(joined[present]), rows)
+    cells.save(writer, f"spaces/{name}/similarity")
+    writer.save_json(f"spaces/{name}/similarity.json", asdict(SearchPlan.measure(cells)))
 
 
-def scaled_latents(folder: Folder, name: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the catalog rows that a space holds, and their z-scored latents."""
-    latents = folder.array(f"spaces/{name}/latents.npy")
+def space_rows(folder: Folder, name: str) -> Rows:
+    """Return the latents of a space with the scaling that its index has."""
     scaling = folder.json(f"spaces/{name}/space.json")["scaling"]
-    rows = np.flatnonzero(np.isfinite(latents).all(axis=1))
-    fitted = Scaling(np.asarray(scaling["mean"]), np.asarray(scaling["spread"]))
-    return rows, fitted.apply(latents[rows]).astype(np.float32)
+    latents = folder.array(f"spaces/{name}/latents.npy")
+    return Rows(
+        latents,
+        Scaling(np.asarray(scaling["mean"]), np.asarray(scaling["spread"])),
+        source_ids_of(folder),
+        _proving_index(folder, name, len(latents)),
+    )
+
+
+def _proving_index(folder: Folder, name: str, count: int) -> Cells | None:
+    """Return the index of a large space if it proves its answers with few looks, else None."""
+    base = f"spaces/{name}/similarity"
+    if count < MANY_SOURCES or f"{base}.json" not in folder:
+        return None
+    proves = folder.json(f"{base}.json")["budget"] is None
+    return Cells.read(folder, base, count) if proves else None
 
 
 def make_map(
@@ -121,36 +140,42 @@ def make_map(
     name: str,
     *,
     force: bool = False,
+    asked: Mapping[str, Any] | None = None,
     report: Report = silent,
 ) -> bool:
-    """Project a space by UMAP (stage `map/<name>`); False where it is fresh."""
+    """Make the maps of a space (stage `map/<name>`); False where they are fresh.
+
+    `asked` are settings that a person gave by hand. They stay with the stage: a later build does
+    not throw away a full map that somebody waited for, until the maps are made anew without.
+    """
+    if asked is None:
+        asked = (folder.stage(f"map/{name}") or {}).get("asked", {})
     record = made_from(folder, (f"index/{name}",), asdict(settings))
+    if asked:
+        record["asked"] = dict(asked)
     if not force and is_fresh(folder, f"map/{name}", record):
         return False
-    report(f"map {name}", 0, 0, "umap")
-    about, coordinates = map_of(folder.array(f"spaces/{name}/latents.npy"), settings)
+    chosen = check_map(replace(settings, **asked))
     with write_stage(folder, f"map/{name}", record) as writer:
-        save_map(writer, name, "umap", coordinates, about)
+        save_maps(writer, name, space_rows(folder, name), chosen, report)
     return True
 
 
-def map_of(
-    latents: NDArray[np.float32], settings: MapSettings
-) -> tuple[dict[str, Any], NDArray[np.float32]]:
-    """Return what was done and the UMAP of the z-scored latents, (N, 2).
+def save_maps(
+    writer: StageWriter, space: str, rows: Rows, settings: MapSettings, report: Report = silent
+) -> None:
+    """Make and write every map that the settings name.
 
     A source that lacks a block is placed by the blocks it has, at the median of its three nearest
     neighbors' places, after the map is made; one without any stays NaN.
     """
-    present = np.isfinite(latents).all(axis=1)
-    scaling = Scaling.fit(latents[present])
-    z = scaling.apply(latents[present])
-    coordinates = np.full((len(latents), 2), np.nan, np.float32)
-    coordinates[present] = umap_coordinates(z, settings)
-    if not present.all():
-        lacking = scaling.apply(latents[~present])
-        coordinates[~present] = place(z, coordinates[present], lacking)
-    return {"method": "umap", **asdict(settings)}, coordinates
+    made = make_maps(rows, settings, lambda *said: report(f"map {space}", *said))
+    for rank, drawn in enumerate(made):
+        about = {"rank": rank, "quality": drawn.quality}
+        save_map(writer, space, drawn.method, drawn.coordinates, drawn.settings, about)
+        if drawn.landmarks is not None:
+            file = f"spaces/{space}/projections/{drawn.method}/landmarks.npy"
+            writer.save_array(file, drawn.landmarks)
 
 
 def save_map(
@@ -159,8 +184,12 @@ def save_map(
     projection: str,
     coordinates: NDArray[np.float32],
     settings: Mapping[str, Any],
+    about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a map in catalog order (N, 2) and its copy sorted for drawing."""
+    """Write a map in catalog order (N, 2) and its copy sorted for drawing.
+
+    `about` is what else is known of it: its rank among the maps, its quality.
+    """
     base = f"spaces/{space}/projections/{projection}"
     drawing = sort_for_drawing(coordinates)
     writer.save_array(f"{base}/coordinates.npy", coordinates)
@@ -168,5 +197,5 @@ def save_map(
         writer.save_array(f"{base}/{part}.npy", getattr(drawing, part))
     writer.save_json(
         f"{base}/projection.json",
-        {"extent": list(drawing.extent), "settings": dict(settings)},
+        {"extent": list(drawing.extent), "settings": dict(settings), **(about or {})},
     )

@@ -14,14 +14,20 @@ CENTRES = np.array([(0, 0), (6, 0), (0, 6), (6, 6), (3, 3)])
 FIRST_ID = 4_295_806_720_000_000_001  # above 2^53: a float would lose its last digits
 
 
-def write_bundle(path: Path, *, simulated: bool = True, size: int = 4000) -> Path:
-    """Write an imported bundle: five clumps of five classes in the corners of a square."""
+def write_bundle(path: Path, *, simulated: bool = True, size: int = 4000, more=None) -> Path:
+    """Write an imported bundle: five clumps of five classes in the corners of a square.
+
+    `more(rng, code)` returns catalog columns behind the usual ones.
+    """
     rng = np.random.default_rng(3)
     code = rng.choice(5, size, p=[0.4, 0.25, 0.2, 0.1, 0.05])
     xy = (CENTRES[code] + rng.normal(0, 0.7, (size, 2))).astype(np.float32)
     xy[:7] = np.nan
     latents = np.column_stack([xy, rng.normal(0, 1, (size, 2))]).astype(np.float32)
     catalog = catalog_of(rng, code, simulated)
+    if more is not None:
+        frame = catalog.frame.assign(**more(rng, code))
+        catalog = Catalog(frame, catalog.columns, simulated)
     manifest = Manifest("bundle", "corners", "test", simulated, "0")
     with new_folder(path, manifest) as writer:
         writer.save_catalog(catalog)

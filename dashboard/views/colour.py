@@ -7,14 +7,18 @@ from typing import Any
 import numpy as np
 import panel as pn
 import param
+from numpy.typing import NDArray
 from panel.custom import JSComponent
 
-from dashboard.colouring import SCALES, Numbers, colour_choices
+from dashboard.colouring import SCALES, Numbers, Ramp, colour_choices
+from dashboard.controls import titled
 from dashboard.limits import safe_text
 from dashboard.state import ExplorerState
+from dashboard.tally import histogram
 from dashboard.theme import PALETTES
 
-BINS = 56
+BINS, HALVINGS = 56, 64
+EVERY_NUMBER = np.array([-np.inf, np.inf])
 
 _ESM = """
 const SVG = 'http://www.w3.org/2000/svg'
@@ -104,12 +108,9 @@ class ColourView(pn.viewable.Viewer):
 
     def _groups(self) -> dict[str, dict[str, str]]:
         found = colour_choices(self.state.bundle, self.state.space_name)
-        return {title: self._titles(names) for title, names in found}
-
-    def _titles(self, names: tuple[str, ...]) -> dict[str, str]:
-        titles = {name: self.state.column(name).title for name in names}
-        twice = {t for t in titles.values() if list(titles.values()).count(t) > 1}
-        return {(f"{t} ({n})" if t in twice else t): n for n, t in titles.items()}
+        return {
+            title: titled(names, lambda n: self.state.column(n).title) for title, names in found
+        }
 
     def _connect(self) -> None:
         self.choice.param.watch(self._chosen, "value")
@@ -157,12 +158,11 @@ def bar_of(state: ExplorerState, numbers: Numbers) -> dict[str, Any]:
 
     Low is on the left, but for magnitudes: there the bright end is the high one, on the right.
     """
-    ramp, seen = state.ramp, numbers.values[state.shown]
-    seen = seen[np.isfinite(seen)]
-    if ramp is None or not len(seen):
+    ramp = state.ramp
+    if ramp is None or not np.isfinite(ramp.low):
         return {}
     steps = state.table[np.linspace(0, 255, BINS).astype(int)]
-    counts = np.histogram(ramp.place(seen), bins=BINS, range=(0, 1))[0]
+    counts = histogram(numbers.values, state.shown, bar_edges(ramp))
     places = np.array([0, 0.25, 0.5, 0.75, 1.0])
     values = ramp.back(places)
     if state.is_inverted:
@@ -174,6 +174,22 @@ def bar_of(state: ExplorerState, numbers: Numbers) -> dict[str, Any]:
     }
 
 
+def bar_edges(ramp: Ramp) -> NDArray[np.float64]:
+    """Return the values at which the bins of the bar begin, and infinity, (BINS + 1,).
+
+    What is clipped counts in the first and last bin. An edge is the least value whose place
+    reaches it, found by halving, so that counting values equals counting their places.
+    """
+    wanted = np.arange(1, BINS) / BINS
+    low, high = np.full(BINS - 1, ramp.low), np.full(BINS - 1, ramp.high)
+    beyond = ramp.place(high) < wanted  # a column of one value
+    for _ in range(HALVINGS):
+        middle = low + (high - low) / 2
+        reached = ramp.place(middle) >= wanted
+        low, high = np.where(reached, low, middle), np.where(reached, middle, high)
+    return np.concatenate([[-np.inf], np.where(beyond, np.inf, high), [np.inf]])
+
+
 def tick_text(value: float) -> str:
     """Write a tick: three digits, thousands with commas."""
     if abs(value) >= 1000:
@@ -183,7 +199,8 @@ def tick_text(value: float) -> str:
 
 def note_of(state: ExplorerState, numbers: Numbers) -> str:
     """Say what the bar measures, how many shown sources lack it, and a scale that cannot be."""
-    missing = int((np.isnan(numbers.values) & state.shown).sum())
+    shown = state.shown
+    missing = shown.count - int(histogram(numbers.values, shown, EVERY_NUMBER)[0])
     parts = [numbers.column.title, numbers.column.description]
     text = ", ".join(part for part in dict.fromkeys(parts) if part) + "."
     if missing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import panel as pn
 import param
 from panel.custom import JSComponent
@@ -12,6 +11,7 @@ from panel.custom import JSComponent
 from dashboard import limits
 from dashboard.limits import LimitError
 from dashboard.state import ExplorerState
+from dashboard.tally import class_counts
 from dashboard.theme import class_style, class_title
 
 # Names come from the catalog: they enter the page as textContent only, never as markup.
@@ -142,8 +142,8 @@ def legend_rows(state: ExplorerState) -> list[dict[str, Any]]:
     classes, selection = state.classes, state.selection
     if classes is None:
         return []
-    some = bool(selection.any())
-    inside = np.bincount(classes.codes[selection], minlength=len(classes.names))
+    some = selection.any()
+    inside = class_counts(classes.codes, selection, len(classes.names))
     return [
         {
             "name": name,

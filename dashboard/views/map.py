@@ -1,63 +1,26 @@
-"""The map: one picture drawn on the server, gestures on it, and marks above it."""
+"""The map: the live picture, gestures on it, and marks above it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import panel as pn
-from bokeh.events import PanStart, SelectionGeometry, Tap
-from bokeh.models import (
-    BoxSelectTool,
-    ColumnDataSource,
-    CustomJS,
-    LassoSelectTool,
-    PanTool,
-    PolySelectTool,
-    Range1d,
-    WheelZoomTool,
-)
+from bokeh.models import Range1d
 from bokeh.plotting import figure
 
-from dashboard import design, limits, theme
+from dashboard import design, theme
 from dashboard.colouring import Classes
+from dashboard.gestures import Gestures, Near, make_tools, make_wheel, with_lock
 from dashboard.labels import labels_in_view
 from dashboard.layering import layers_of
-from dashboard.limits import Extent, LimitError
 from dashboard.marks import Marks
 from dashboard.mine import MINE_TAB
 from dashboard.overlay import Overlay, mine_text
+from dashboard.picture import LivePicture, Subject, home
 from dashboard.pointer import Pointer, hover_text
-from dashboard.raster import Layers, Picture, View, draw
-from dashboard.selecting import select_box, select_polygon
-from dashboard.state import MOST_HITS, Combine, ExplorerState
-
-REACH_PX = 14
-FIRST_SIZE = (740, 770)
-MARGIN = 0.04
-PATIENCE_MS = 700  # how long a frame waits for the browser to say that it was painted
-LIVE_COUNT_MS = 120
-_POOL = ThreadPoolExecutor(max_workers=2, thread_name_prefix="map")
-_MEASURE = "screen.tags = [window.devicePixelRatio]"
-_ACKNOWLEDGE = "setTimeout(() => { painted.tags = [picture.data['frame'][0]] }, 0)"
-
-
-def home(extent: Extent) -> Extent:
-    """Return the view that holds the whole map, with a margin."""
-    x0, x1, y0, y1 = extent
-    wide, high = MARGIN * (x1 - x0), MARGIN * (y1 - y0)
-    return (x0 - wide, x1 + wide, y0 - high, y1 + high)
-
-
-def combination(modifiers: Mapping[str, bool], chosen: Combine) -> Combine:
-    """Return how a gesture combines: by its keys, else as the buttons say."""
-    shift, alt = bool(modifiers.get("shift")), bool(modifiers.get("alt"))
-    if shift and alt:
-        return "intersect"
-    return "add" if shift else "subtract" if alt else chosen
+from dashboard.raster import Layers, Picture, View
+from dashboard.state import MOST_HITS, ExplorerState
 
 
 class MapView(pn.viewable.Viewer):
@@ -67,31 +30,19 @@ class MapView(pn.viewable.Viewer):
         super().__init__()
         self.state = state
         self._layers: Layers | None = None
-        self._dirty = self._busy = self._waiting = False
         self._reporting = self._fit_due = False
-        self._frame = 0
-        self._modifiers: Mapping[str, bool] = {}
-        self._unfinished: Mapping[str, Any] | None = None
-        self._ratio: object = 1.0
-        self._size = {"inner_width": FIRST_SIZE[0], "inner_height": FIRST_SIZE[1]}
         self._build()
         self._fit()
         self._watch()
         self._pane = pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", margin=0)
-        self._draw_now()
+        self.picture.draw_now()
         self._mark()
 
     def __panel__(self) -> pn.viewable.Viewable:
         return self._pane
 
     def _build(self) -> None:
-        self.tools = {
-            "pan": PanTool(),
-            "lasso": LassoSelectTool(renderers=[], continuous=True),
-            "box": BoxSelectTool(renderers=[], continuous=True),
-            "polygon": PolySelectTool(renderers=[]),
-        }
-        wheel = WheelZoomTool(speed=1 / 450)
+        self.tools, wheel = make_tools(), make_wheel()
         self.figure = figure(
             x_range=Range1d(0, 1),
             y_range=Range1d(0, 1),
@@ -99,8 +50,6 @@ class MapView(pn.viewable.Viewer):
             active_scroll=wheel,
             active_drag=self.tools["pan"],
             toolbar_location=None,
-            lod_interval=0,
-            lod_timeout=0,
             outline_line_color=None,
             background_fill_color=theme.MAP_BACKGROUND,
             border_fill_color=theme.MAP_BACKGROUND,
@@ -111,40 +60,15 @@ class MapView(pn.viewable.Viewer):
         )
         self.figure.axis.visible = False
         self.figure.grid.visible = False
-        self._build_picture()
+        self.picture = LivePicture(self.figure, self._subject, self._shown, self._label)
         self.overlay = Overlay(self.figure)
         self.marks = Marks(self.figure)
+        self.gestures = Gestures(
+            self.state, self.figure, self.picture, lambda: self.state.drawing, self._is_mine
+        )
         self.pointer = Pointer(self.figure, self.marks.hover, self._rested)
 
-    def _build_picture(self) -> None:
-        blank = np.zeros((1, 1), np.uint32)
-        self.picture = ColumnDataSource(
-            {"image": [blank], "x": [0], "y": [0], "dw": [1], "dh": [1], "frame": [0]}
-        )
-        self.figure.image_rgba(
-            "image", x="x", y="y", dw="dw", dh="dh", source=self.picture, level="image"
-        )
-        self.painted = ColumnDataSource(name="painted")
-        acknowledge = CustomJS(
-            args={"picture": self.picture, "painted": self.painted}, code=_ACKNOWLEDGE
-        )
-        self.picture.js_on_change("data", acknowledge)
-        self.screen = ColumnDataSource(name="screen")
-        self.figure.js_on_change(
-            "inner_width", CustomJS(args={"screen": self.screen}, code=_MEASURE)
-        )
-
     def _watch(self) -> None:
-        for axis in (self.figure.x_range, self.figure.y_range):
-            for edge in ("start", "end"):
-                axis.on_change(edge, self._moved)
-        for side in ("inner_width", "inner_height"):
-            self.figure.on_change(side, self._resized)
-        self.painted.on_change("tags", self._was_painted)
-        self.screen.on_change("tags", self._measured)
-        self.figure.on_event(PanStart, self._drag_started)
-        self.figure.on_event(SelectionGeometry, self._drawn)
-        self.figure.on_event(Tap, self._clicked)
         watch = self.state.param.watch
         place = ["bundle_name", "space_name", "projection_name"]
         look = ["palette", "reverse_palette", "scale", "clip"]
@@ -156,100 +80,25 @@ class MapView(pn.viewable.Viewer):
 
     # What the browser tells
 
-    def _moved(self, attribute: str, old: Any, new: Any) -> None:
-        self._request()
-
-    def _resized(self, attribute: str, old: Any, new: Any) -> None:
-        self._size = {**self._size, attribute: new}
-        self._request()
-
-    def _measured(self, attribute: str, old: Any, new: Any) -> None:
-        self._ratio = new[0] if new else 1.0
-        self._request()
-
-    def _drag_started(self, event: PanStart) -> None:
-        self._modifiers = dict(event.modifiers or {})
-
-    def _drawn(self, event: SelectionGeometry) -> None:
-        if not event.final:
-            self._count_soon(event.geometry)
-            return
-        self._unfinished = None
-        modifiers, self._modifiers = self._modifiers, {}
-        try:
-            rows = self._rows_inside(event.geometry)
-        except LimitError as error:
-            self.state.status = str(error)
-            return
-        self.state.select(rows, combination(modifiers, self.state.combine))
-
-    def _count_soon(self, geometry: Mapping[str, Any]) -> None:
-        """Count what a gesture holds so far; the browser sends each move, few are counted."""
-        waiting, self._unfinished = self._unfinished is not None, geometry
-        if not waiting:
-            self.figure.document.add_timeout_callback(self._count, LIVE_COUNT_MS)
-
-    def _count(self) -> None:
-        geometry, self._unfinished = self._unfinished, None
-        if geometry is None:
-            return
-        try:
-            rows = self._rows_inside(geometry)
-        except LimitError:
-            return  # no area yet
-        self.state.status = f"drawing: {len(rows):,} inside"
-
-    def _rows_inside(self, geometry: Mapping[str, Any]) -> Any:
-        drawing = self.state.drawing
-        if geometry.get("type") == "rect":
-            edges = [limits.finite(geometry.get(k), "box") for k in ("x0", "x1", "y0", "y1")]
-            x0, x1, y0, y1 = edges
-            rows = select_box(drawing, min(x0, x1), max(x0, x1), min(y0, y1), max(y0, y1))
-        else:
-            rows = select_polygon(drawing, *limits.polygon(geometry.get("x"), geometry.get("y")))
-        return rows[self.state.shown[rows]]
-
-    def _clicked(self, event: Tap) -> None:
-        if self.state.tool == "polygon":
-            return  # the click was a corner
-        if (own := self._mine_at(event.x, event.y)) >= 0:
+    def _is_mine(self, near: Near) -> bool:
+        """Open the card of the visitor's own source at this place, if there is one."""
+        own = self._mine_at(near)
+        if own >= 0:
             self.state.param.update(current_mine=own, tab=MINE_TAB)
-            return
-        row = self._row_at(event.x, event.y)
-        if row < 0:
-            return
-        modifiers = event.modifiers or {}
-        if modifiers.get("shift") or modifiers.get("alt"):
-            self.state.select(np.asarray([row]), combination(modifiers, "new"))
-        else:
-            self.state.current_row = row
+        return own >= 0
 
-    def _row_at(self, x: object, y: object) -> int:
-        """Return the shown row within 14 CSS pixels of a place, -1 where none is."""
-        near = self._near(x, y)
-        return -1 if near is None else self.state.pick(*near)
-
-    def _mine_at(self, x: object, y: object) -> int:
+    def _mine_at(self, near: Near | None) -> int:
         """Return which of the visitor's own sources was placed here, -1 where none was."""
-        near, mine = self._near(x, y), self.state.mine
-        return -1 if near is None or mine is None else mine.pick(*near)
-
-    def _near(self, x: object, y: object) -> tuple[float, float, tuple[float, float]] | None:
-        try:
-            place = limits.finite(x, "pointer"), limits.finite(y, "pointer")
-            view = self._view()
-        except LimitError:
-            return None
-        reach = REACH_PX * view.ratio
-        wide, high = (view.x1 - view.x0) / view.width, (view.y1 - view.y0) / view.height
-        return (*place, (reach * wide, reach * high))
+        mine = self.state.mine
+        return -1 if near is None or mine is None else mine.pick(near.x, near.y, near.reach)
 
     def _rested(self, turn: int, x: float, y: float) -> None:
-        state, own = self.state, self._mine_at(x, y)
+        near = self.gestures.near(x, y)
+        state, own = self.state, self._mine_at(near)
         if state.mine is not None and own >= 0:
             place, text = state.mine.place(own), mine_text(state.space, state.mine, own)
         else:
-            row = self._row_at(x, y)
+            row = self.gestures.row_at(near)
             place = state.place(row)
             text = "" if place is None else hover_text(state, row)
             if place is not None and state.mine is not None:
@@ -257,35 +106,27 @@ class MapView(pn.viewable.Viewer):
         if place is None:
             self.marks.hide_hover()
         else:
-            self.marks.show_hover(place, text, turn, self._view())
+            self.marks.show_hover(place, text, turn, self.picture.view())
 
     # What the state tells
 
     def _recoloured(self, *_: Any) -> None:
         self._layers = None
-        self._request()
+        self.picture.request(changed=True)
 
     def _view_changed(self, *_: Any) -> None:
         """Move to a view that somebody asked for; our own report of one asks for nothing."""
         if not self._reporting:
             self._fit_due = True
-            self._with_lock(self._fit)
+            with_lock(self.figure, self._fit)
 
     def _marks_changed(self, *_: Any) -> None:
-        self._with_lock(self._mark)
-
-    def _with_lock(self, work: Callable[[], None]) -> None:
-        """Change Bokeh models at the next tick: Panel tells some events without the lock."""
-        document = self.figure.document
-        if document is None or document.session_context is None:
-            work()
-        else:
-            document.add_next_tick_callback(lambda: work())
+        with_lock(self.figure, self._mark)
 
     def _fit(self) -> None:
         self._fit_due = False
         x0, x1, y0, y1 = wanted = self.state.view or home(self.state.drawing.extent)
-        if np.allclose(wanted, self._ranges(), rtol=0, atol=1e-9):
+        if np.allclose(wanted, self.picture.ranges(), rtol=0, atol=1e-9):
             return
         self.figure.x_range.update(start=x0, end=x1, reset_start=x0, reset_end=x1)
         self.figure.y_range.update(start=y0, end=y1, reset_start=y0, reset_end=y1)
@@ -293,101 +134,37 @@ class MapView(pn.viewable.Viewer):
     def _mark(self) -> None:
         self.marks.hide_hover()
         self.marks.show_places(self.state.place(self.state.current_row), self.state.ghost)
-        self._mark_lists()
+        self._mark_lists(self.picture.view())
 
-    def _mark_lists(self) -> None:
+    def _mark_lists(self, view: View) -> None:
         rows = [] if self.state.hits is None else list(self.state.hits["row"][:MOST_HITS])
-        self.marks.show_hits([self.state.place(int(row)) for row in rows], self._view())
-        self.overlay.show(self.state.mine, self.state.current_mine, self._view())
+        self.marks.show_hits([self.state.place(int(row)) for row in rows], view)
+        self.overlay.show(self.state.mine, self.state.current_mine, view)
 
-    def _label(self) -> None:
-        """Name the classes at their densest places in view; after the picture, which is urgent."""
-        found, view = self.state.colouring, self._view()
-        names = found.names if isinstance(found, Classes) else ()
-        box = (view.x0, view.x1, view.y0, view.y1)
-        codes = self._colour_layers().codes
-        self.marks.show_labels(labels_in_view(self.state.drawing, names, codes, box))
+    # What the picture tells
 
-    # Drawing: one picture at a time, the latest view wins
+    def _subject(self) -> Subject:
+        if self._layers is None:
+            self._layers = layers_of(self.state)
+        return self.state.drawing, self._layers
 
-    def _ranges(self) -> tuple[Any, ...]:
-        x, y = self.figure.x_range, self.figure.y_range
-        return (x.start, x.end, y.start, y.end)
-
-    def _view(self) -> View:
-        box = limits.view(self._ranges(), self.state.drawing.extent)
-        width, height = limits.plot_size(*self._size.values())
-        ratio = limits.pixel_ratio(self._ratio, width, height)
-        return View(*box, round(width * ratio), round(height * ratio), ratio)
-
-    def _request(self) -> None:
-        """Ask for a new picture; requests before it is drawn become one."""
-        self._dirty = True
-        document = self.figure.document
-        if document is None or document.session_context is None:
-            self._draw_now()
-        elif not self._busy and not self._waiting:
-            self._busy = True
-            document.add_next_tick_callback(self._work)
-
-    async def _work(self) -> None:
-        try:
-            self._dirty = False
-            view, drawing, layers = self._view(), self.state.drawing, self._colour_layers()
-            loop = asyncio.get_running_loop()
-            picture = await loop.run_in_executor(_POOL, draw, drawing, layers, view)
-            self._put(picture, view)
-            self._wait_for_browser()
-        except LimitError:
-            return  # counted where it was refused; the picture before it stays
-        finally:
-            self._busy = False
-
-    def _wait_for_browser(self) -> None:
-        self._waiting, frame = True, self._frame
-
-        def lost() -> None:
-            if self._frame == frame:
-                self._was_painted("tags", [], [frame])
-
-        self.figure.document.add_timeout_callback(lost, PATIENCE_MS)
-
-    def _was_painted(self, attribute: str, old: Any, new: Any) -> None:
-        if self._waiting and list(new) == [self._frame]:
-            self._waiting = False
-            if self._dirty:
-                self._request()
-            else:
-                self._label()
-
-    def _draw_now(self) -> None:
-        self._dirty = False
-        view = self._view()
-        self._put(draw(self.state.drawing, self._colour_layers(), view), view)
-        self._label()
-
-    def _put(self, picture: Picture, view: View) -> None:
-        self._frame += 1
-        self.picture.data = {
-            "image": [picture.rgba],
-            "x": [view.x0],
-            "y": [view.y0],
-            "dw": [view.x1 - view.x0],
-            "dh": [view.y1 - view.y0],
-            "frame": [self._frame],
-        }
-        self._mark_lists()
+    def _shown(self, picture: Picture, view: View) -> None:
+        self._mark_lists(view)
         box = (view.x0, view.x1, view.y0, view.y1)
         is_home = np.allclose(box, home(self.state.drawing.extent))
         self._reporting = True
         try:
-            self.state.in_view = picture.in_view
+            if picture.in_view is not None:
+                self.state.in_view = picture.in_view
             if not self._fit_due:  # a picture of the old place must not undo the way to the new
                 self.state.view = None if is_home else box
         finally:
             self._reporting = False
 
-    def _colour_layers(self) -> Layers:
-        if self._layers is None:
-            self._layers = layers_of(self.state)
-        return self._layers
+    def _label(self, view: View) -> None:
+        """Name the classes at their densest places in view; after the picture, which is urgent."""
+        found = self.state.colouring
+        names = found.names if isinstance(found, Classes) else ()
+        box = (view.x0, view.x1, view.y0, view.y1)
+        drawing, layers = self._subject()
+        self.marks.show_labels(labels_in_view(drawing, names, layers.codes, box))

@@ -106,7 +106,7 @@ class SearchView(pn.viewable.Viewer):
 
     def _count(self, *_: Any) -> None:
         text = counts(self.state)
-        some = bool(self.state.selection.any())
+        some = self.state.selection.any()
         back, ink = ("#E4ECFB", "#173E9C") if some else ("#EEF1F4", "#3A4552")
         style = f"{_CHIP}background:{back};color:{ink};font-variant-numeric:tabular-nums"
         self.pill.object = f'<span class="pill" style="{style}">{safe_text(text)}</span>'
@@ -116,8 +116,8 @@ class SearchView(pn.viewable.Viewer):
 def counts(state: ExplorerState) -> str:
     """Write the count pill: selected (and hidden ones) / shown / total, always exact."""
     shown = state.shown
-    selected = int((state.selection & shown).sum())
-    hidden = int(state.selection.sum()) - selected
+    selected = (state.selection & shown).count
+    hidden = state.selection.count - selected
     more = f" (+{hidden:,} hidden)" if hidden else ""
-    total = f"{int(shown.sum()):,} shown / {state.size:,} total"
+    total = f"{shown.count:,} shown / {state.size:,} total"
     return f"{selected:,} selected{more} / {total}" if selected or hidden else total

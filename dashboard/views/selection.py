@@ -12,9 +12,12 @@ import panel as pn
 from bokeh.models.widgets.tables import NumberFormatter
 from numpy.typing import NDArray
 
+from dashboard.bitmap import Bitmap
 from dashboard.cards import ModalityCard, modality_title
+from dashboard.colouring import Classes, colouring
 from dashboard.controls import button, download, member_table
 from dashboard.exports import file_name, to_csv, to_votable
+from dashboard.later import later
 from dashboard.lazy import LazyView, class_texts
 from dashboard.markup import folded_away, heading, html_pane, number, sentence, table
 from dashboard.state import ExplorerState
@@ -31,9 +34,11 @@ from dashboard.statistics import (
 from dashboard.theme import class_title
 from latent_core import Bundle
 from latent_core.catalog import Column
+from latent_core.frames import LazyFrame
 from latent_core.modalities import Curve
 
 LISTED, SHOWN_CLASSES, SHOWN_COLUMNS, CURVES = 200, 8, 10, 300
+MEASURING = "Measuring the columns …"
 DRAW_A_LASSO = "Draw a lasso (l) to describe a part."
 
 
@@ -62,11 +67,11 @@ def class_table(shares: Sequence[ClassShare]) -> str:
     return text + (folded_away(f"{len(more)} more classes", table(header, more)) if more else "")
 
 
-def column_table(frame: pd.DataFrame, columns: Sequence[Column], mask: NDArray[np.bool_]) -> str:
+def column_table(bundle: Bundle, columns: Sequence[Column], selected: Bitmap) -> str:
     """Return median and 16-84 % of each number in the selection, against the map's median."""
     rows = []
     for column in columns:
-        found = spread(frame[column.name].to_numpy(np.float64, na_value=np.nan), mask)
+        found = spread(bundle, column.name, selected)
         if found is not None:
             band = f"{number(found.low, 4)} – {number(found.high, 4)}"
             label = column.title + (f" ({found.missing:,} missing)" if found.missing else "")
@@ -77,9 +82,7 @@ def column_table(frame: pd.DataFrame, columns: Sequence[Column], mask: NDArray[n
     return text + (folded_away(f"{len(more)} more columns", table(header, more)) if more else "")
 
 
-def member_frame(
-    frame: pd.DataFrame, rows: NDArray[np.int64], names: Sequence[str]
-) -> pd.DataFrame:
+def member_frame(frame: LazyFrame, rows: NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
     """Return members as the table shows them: ids and classes are text."""
     shown = pd.DataFrame({"source_id": [str(i) for i in frame["source_id"].to_numpy()[rows]]})
     for name in names:
@@ -97,6 +100,7 @@ class SelectionView(LazyView):
     def __init__(self, state: ExplorerState) -> None:
         super().__init__(state, ("bundle_name", "selection", "class_column"))
         self.head, self.report = html_pane(margin=(6, 8, 0, 8)), html_pane()
+        self.columns = html_pane()
         self.curves_note = html_pane()
         self._plots = pn.Column(sizing_mode="stretch_width")
         self.medians = button("Draw median curves", on_click=lambda _: self._draw_medians())
@@ -110,6 +114,7 @@ class SelectionView(LazyView):
             self.head,
             self._downloads,
             self.report,
+            self.columns,
             self.medians,
             self.curves_note,
             self._plots,
@@ -124,42 +129,49 @@ class SelectionView(LazyView):
         self._downloads = pn.Row(self.csv, self.votable, margin=(0, 4))
 
     def _download(self, label: str, write: Callable[..., bytes]) -> pn.widgets.FileDownload:
-        return download(label, lambda: io.BytesIO(write(self.state.bundle, self._mask())))
+        return download(label, lambda: io.BytesIO(write(self.state.bundle, self._rows())))
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return the report."""
         self.refresh()
         return self._layout
 
-    def _mask(self) -> NDArray[np.bool_]:
+    def _rows(self) -> Bitmap:
         """The selected rows, or all of them where nothing is selected."""
-        selection = np.asarray(self.state.selection, bool)
-        return selection if selection.any() else np.ones(self.state.size, bool)
+        selection = self.state.selection
+        return selection if selection.any() else Bitmap.all(self.state.size)
 
     def _draw(self) -> None:
-        state, mask = self.state, self._mask()
+        """Show counts and classes at once; columns and members come after the map's picture."""
+        state, rows = self.state, self._rows()
         self.say("")
-        selected = int(np.asarray(state.selection).sum())
+        selected = state.selection.count
         text = sentence(headline(selected, state.size))
         self.head.object = text + ("" if selected else sentence(DRAW_A_LASSO))
-        self.report.object = self._report(mask)
+        self.report.object = self._classes(rows)
         for link, suffix in ((self.csv, "csv"), (self.votable, "vot")):
-            link.filename = file_name(state.bundle_name, int(mask.sum()), suffix)
-        self._list_members(mask)
+            link.filename = file_name(state.bundle_name, rows.count, suffix)
         self._clear_medians()
+        self.columns.object = sentence(MEASURING)
+        bundle = state.bundle
+        later(
+            lambda: column_table(bundle, numeric_columns(bundle), rows),
+            lambda text: self._show_details(text, bundle, rows),
+        )
 
-    def _report(self, mask: NDArray[np.bool_]) -> str:
-        frame = self.state.frame
-        parts = []
-        if self.class_column:
-            shares = class_shares(class_texts(frame[self.class_column]), mask)
-            parts.append(class_table(shares))
-        columns = numeric_columns(frame, self.state.bundle.columns)
-        parts.append(column_table(frame, columns, mask))
-        return "<p></p>".join(parts)
+    def _show_details(self, text: str, bundle: Bundle, rows: Bitmap) -> None:
+        if bundle is self.state.bundle and rows == self._rows():
+            self.columns.object = text
+            self._list_members(rows)
 
-    def _list_members(self, mask: NDArray[np.bool_]) -> None:
-        self._listed = np.flatnonzero(mask)[:LISTED]
+    def _classes(self, rows: Bitmap) -> str:
+        if not self.class_column:
+            return ""
+        found = colouring(self.state.bundle, self.state.space_name, self.class_column)
+        return class_table(class_shares(found, rows)) if isinstance(found, Classes) else ""
+
+    def _list_members(self, rows: Bitmap) -> None:
+        self._listed = rows.first(LISTED)
         wanted = (
             self.class_column,
             self.magnitude_column,
@@ -168,9 +180,10 @@ class SelectionView(LazyView):
             "teff",
             "amplitude",
         )
-        names = [name for name in wanted if name and name in self.state.frame][:4]
-        shown = member_frame(self.state.frame, self._listed, names)
-        note = f"first {len(self._listed):,} of {int(mask.sum()):,} members"
+        catalog = self.state.bundle.table
+        names = [name for name in wanted if name and name in catalog][:4]
+        shown = member_frame(catalog, self._listed, names)
+        note = f"first {len(self._listed):,} of {rows.count:,} members"
         self.members_note.object = heading("Members", note)
         describe = self.state.bundle.column
         self.members.param.update(
@@ -200,8 +213,8 @@ class SelectionView(LazyView):
         self.guard(self._medians)
 
     def _medians(self) -> None:
-        bundle, mask = self.state.bundle, self._mask()
-        rows = sample_rows(mask, CURVES)
+        bundle, members = self.state.bundle, self._rows()
+        rows = sample_rows(members, CURVES)
         cards = []
         for name in bundle.model_names:
             observed, decoded = (
@@ -212,7 +225,7 @@ class SelectionView(LazyView):
                 cards.append(self._card(bundle, name, observed, decoded))
         self._plots.objects = cards
         note = (
-            f"Median and 16–84 % of {len(rows):,} of {int(mask.sum()):,} members, "
+            f"Median and 16–84 % of {len(rows):,} of {members.count:,} members, "
             "each relative to its own mean."
         )
         self.curves_note.object = sentence(note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from bokeh.models.widgets.tables import NumberFormatter
 from numpy.typing import NDArray
 
 from dashboard.cards import block_names, block_title
+from dashboard.colouring import Classes, colouring
 from dashboard.controls import bar_formatter, button, checkbox, member_table, select, slider
 from dashboard.lazy import LazyView, class_texts
 from dashboard.limits import within
@@ -19,14 +21,16 @@ from dashboard.markup import html_pane, sentence
 from dashboard.state import ExplorerState
 from dashboard.theme import class_title
 from latent_core import LatentSpace
-from latent_core.errors import LatentError
+from latent_core.errors import InputError, LatentError
+from latent_core.frames import LazyFrame
 
 COUNTS = (10, 24, 50)
+MORE = 100  # sources that a selection is given at most, each press
 ID, RANK = "source_id", "#"
 
 
 def hit_table(
-    hits: pd.DataFrame, frame: pd.DataFrame, class_column: str | None, magnitude: str | None
+    hits: pd.DataFrame, frame: LazyFrame, class_column: str | None, magnitude: str | None
 ) -> pd.DataFrame:
     """Return what the list shows: rank, id as text, class, G, distance and one column a block."""
     rows = hits["row"].to_numpy()
@@ -44,15 +48,29 @@ def hit_table(
     return pd.DataFrame(shown)
 
 
-def search_sentence(searched: int, space: LatentSpace, known: Sequence[str]) -> str:
-    """Say what was searched, where and how; `known` are the blocks that the query has."""
+def search_sentence(
+    searched: int, space: LatentSpace, known: Sequence[str], exact: bool = True
+) -> str:
+    """Say what was searched, where and how; `known` are the blocks that the query has.
+
+    A search that is not proven says how many of the true neighbors such searches find.
+    """
     parts = [space.blocks[name] for name in known]
     dimensions = sum(part.stop - part.start for part in parts)
     alone = "" if len(known) == len(space.blocks) else f", by {block_names(known)} alone"
+    where = f"in {dimensions}-D latent space{alone} (never on the map)."
+    if exact:
+        return f"Exact: searched {searched:,} of {len(space.present):,} sources {where}"
+    plan = space.index.plan
     return (
-        f"Exact: searched {searched:,} of {len(space.present):,} sources "
-        f"in {dimensions}-D latent space{alone} (never on the map)."
+        f"Approximate: finds {shortened_percent(plan.recall)} of the true {plan.neighbors} "
+        f"nearest (measured on {plan.asked} sources), among {searched:,} sources {where}"
     )
+
+
+def shortened_percent(share: float) -> str:
+    """Write a share in percent with one decimal, rounded down: 99.97 % is not 100 %."""
+    return f"{math.floor(1000 * share) / 10:g} %"
 
 
 class SimilarView(LazyView):
@@ -74,25 +92,33 @@ class SimilarView(LazyView):
         self._body = pn.Column(
             self.title,
             self._slider_box,
-            pn.Row(self.count, self.only_selection, self.other_class, margin=(0, 4)),
+            pn.Row(self.count, self.only_selection, self.other_class, self.exact, margin=(0, 4)),
             self.summary,
             pn.Row(self.back, self.earlier, self.later, self.here, self.keep, margin=(0, 4)),
             self.list,
             visible=False,
         )
-        self._layout = pn.Column(self.notice, self._body, sizing_mode="stretch_width")
+        self._layout = pn.Column(
+            self.notice, self._body, pn.Row(self.more, margin=(0, 4)), sizing_mode="stretch_width"
+        )
 
     def _make_controls(self) -> None:
         self.count = select("hits", list(COUNTS), value=24, width=72)
         self.only_selection = checkbox("only the selection")
         self.other_class = checkbox("not its own class")
-        for widget in (self.count, self.only_selection, self.other_class):
+        self.exact = checkbox("exact")
+        for widget in (self.count, self.only_selection, self.other_class, self.exact):
             widget.param.watch(self._asked, "value")
         self.back = button("Back", on_click=lambda _: self._step_to(self.query))
         self.earlier = button("‹", description="earlier hit", on_click=lambda _: self._step(-1))
         self.later = button("›", description="next hit", on_click=lambda _: self._step(1))
         self.here = button("Search from here", on_click=lambda _: self._search_from_here())
         self.keep = button("Select hits", on_click=lambda _: self._select_hits())
+        self.more = button(
+            "Select more like the selection",
+            description="sources outside it that most of its members name as neighbors",
+            on_click=lambda _: self.guard(self._select_more),
+        )
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return controls and list."""
@@ -138,6 +164,7 @@ class SimilarView(LazyView):
         if len(space.blocks) > 1:
             self.sliders = {name: self._slider(name) for name in space.blocks}
         self._slider_box.objects = list(self.sliders.values())
+        self.exact.visible = space.index.plan.budget is not None
 
     def _slider(self, block: str) -> Any:
         weight = slider(
@@ -146,39 +173,56 @@ class SimilarView(LazyView):
         weight.param.watch(self._asked, "value")
         return weight
 
-    def _where(self) -> NDArray[np.bool_]:
-        state = self.state
-        allowed = np.zeros(state.size, bool)
-        allowed[state.space.present] = True
-        allowed[self.query] = False
+    def _where(self) -> NDArray[np.bool_] | None:
+        """Return the rows that the boxes allow, None for all."""
+        state, allowed = self.state, None
         if self.only_selection.value:
-            allowed &= state.selection
+            allowed = state.selection.to_mask()
         if self.other_class.value and self.class_column:
-            names = class_texts(state.frame[self.class_column])
-            allowed &= names != names[self.query]
+            found = colouring(state.bundle, state.space_name, self.class_column)
+            labels = found.codes if isinstance(found, Classes) else found.values
+            others = labels != labels[self.query]
+            allowed = others if allowed is None else allowed & others
         return allowed
+
+    def _searched(self, where: NDArray[np.bool_] | None) -> int:
+        """Return among how many other sources was searched."""
+        space, allowed = self.state.space, where
+        if allowed is not None and len(space.present) < len(allowed):
+            allowed = allowed[space.present]
+        count = len(space.present) if allowed is None else np.count_nonzero(allowed)
+        whole = bool(np.isfinite(space.latents[self.query]).all())
+        return int(count) - int(whole and (where is None or where[self.query]))
 
     def _search(self) -> None:
         state = self.state
         source_id = int(state.bundle.folder.catalog.source_id[self.query])
         self.title.object = sentence(f"Most like {source_id}:")
         weights = {n: within(s.value, 0, 2, "weight") for n, s in self.sliders.items()}
+        plain = all(weight == 1 for weight in weights.values())
         where = self._where()
         count = int(self.count.value) if self.count.value in COUNTS else COUNTS[1]
         try:
-            hits = state.space.similar(source_id, count, weights=weights or None, where=where)
+            hits = state.space.similar(
+                source_id,
+                count,
+                weights=None if plain else weights,
+                where=where,
+                exact=bool(self.exact.value),
+            )
         except LatentError:
             state.hits = None
             self.list.value = pd.DataFrame()
             raise
         known = state.space.known_blocks(state.space.latents[self.query])
-        self.summary.object = sentence(search_sentence(int(where.sum()), state.space, known))
+        said = search_sentence(self._searched(where), state.space, known, hits.attrs["exact"])
+        self.summary.object = sentence(said)
         self._fill(hits)
         state.hits = hits
         self._enable_buttons()
 
     def _fill(self, hits: pd.DataFrame) -> None:
-        shown = hit_table(hits, self.state.frame, self.class_column, self.magnitude_column)
+        shown = hit_table(hits, self._table, self.class_column, self.magnitude_column)
         formatters: dict[str, Any] = {ID: {"type": "plaintext"}, "class": {"type": "plaintext"}}
         formatters |= {name: NumberFormatter(format="0.00") for name in ("G", "distance")}
         widths: dict[str, Any] = {RANK: 24, ID: 152, "class": 50, "G": 42, "distance": 40}
@@ -235,3 +279,17 @@ class SimilarView(LazyView):
     def _select_hits(self) -> None:
         if self.state.hits is not None and len(self.state.hits):
             self.state.select(self.state.hits["row"].to_numpy(np.int64))
+
+    def _select_more(self) -> None:
+        """Select the sources beside the selection that its members name."""
+        state = self.state
+        if not state.selection.any():
+            raise InputError("nothing is selected", remedy="draw a lasso (l) on the map first")
+        more = state.space.like_these(state.selection.to_rows(), MORE)
+        self.say("")
+        if not len(more):
+            state.status = "every neighbor of the selection is in it"
+            return
+        asked = state.selection.count
+        state.select(more["row"].to_numpy(np.int64), "new")
+        state.status = f"selected {len(more):,} that stand beside the {asked:,} selected before"

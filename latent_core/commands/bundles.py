@@ -16,6 +16,7 @@ from latent_core.commands.options import (
     out_option,
     workers_for,
 )
+from latent_core.config import MAP_METHODS
 from latent_core.errors import InputError
 from latent_core.progress import Progress, counted
 
@@ -66,9 +67,32 @@ STAGE_COMMANDS = [
         "train": "Train all models of a bundle anew.",
         "encode": "Encode all sources of a bundle anew.",
         "index": "Join blocks and build the similarity indices anew.",
-        "project": "Make the maps of a bundle anew.",
     }.items()
 ]
+
+
+@click.command()
+@click.argument("bundle", type=FILE)
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    type=click.Choice(list(MAP_METHODS)),
+    help="which map, or maps: --method umap --method tsne (default: as the bundle was built)",
+)
+@click.option("--full", is_flag=True, help="all sources at once, no landmarks: may take an hour")
+@click.option("--landmarks", type=int, help="make it of so many sources, and place the others")
+def project(bundle: Path, methods: Sequence[str], full: bool, landmarks: int | None) -> None:
+    """Make the maps of a bundle anew, and measure what they keep."""
+    from latent_core.pipeline import run_stage
+
+    given = {"methods": tuple(methods), "full": full, "landmarks": landmarks}
+    asked = {name: value for name, value in given.items() if value}
+    made = run_stage(bundle, "project", Progress(), asked=asked)
+    click.echo(f"project: {', '.join(made)} renewed in {bundle}")
+
+
+STAGE_COMMANDS.append(project)
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -13,6 +13,12 @@ from latent_core.commands.options import FILE
 from latent_core.errors import InputError
 from latent_core.ports import refuse_taken_port
 from latent_core.progress import labelled
+
+# Bundles up to this size are checked whole before the server starts: half a second. Larger ones
+# are checked beside it, each file at the latest when it is read.
+CHECKED_FIRST = 512 * 2**20
+
+MOST_IDS = 1_000_000
 
 
 @click.command()
@@ -52,7 +58,8 @@ def _serve(paths: Sequence[Path], *, port: int, origins: Sequence[str] = ()) -> 
     click.echo("checking the bundles ...")
     opened = [Bundle.open(path) for path in paths]
     for bundle in opened:
-        bundle.folder.verify()
+        if sum(record.size for record in bundle.folder.manifest.files.values()) <= CHECKED_FIRST:
+            bundle.folder.verify()
     click.echo("starting the server ...")
     from dashboard.app import serve as run
 
@@ -65,6 +72,7 @@ def _serve(paths: Sequence[Path], *, port: int, origins: Sequence[str] = ()) -> 
         public=bool(origins),
         websocket_origin=[local, f"localhost:{port}", *origins],
         on_ready=lambda: click.echo(f"Gaia Latent Explorer: {said}  (Ctrl-C ends)"),
+        on_damage=lambda sentence: click.echo(f"damaged: {sentence}", err=True),
     )
 
 
@@ -80,26 +88,74 @@ def _told_apart(paths: Sequence[Path], opened: Sequence[Any]) -> dict[str, Any]:
 
 @click.command()
 @click.argument("bundle", type=FILE)
-@click.argument("source_id")
+@click.argument("source_id", required=False)
+@click.option("--ids", type=FILE, help="a file of source ids: list what is like all of them")
 @click.option("-k", "count", default=10, show_default=True, help="how many")
 @click.option("--space", help="which space (default: the first)")
 @click.option("--weights", help="weights of blocks: xp=1,folded=0.5")
+@click.option("--exact", is_flag=True, help="prove it, where a space's searches stop earlier")
 @click.option("--json", "as_json", is_flag=True, help="machine-readable; ids are strings")
 def similar(
-    bundle: Path, source_id: str, count: int, space: str | None, weights: str | None, as_json: bool
+    bundle: Path,
+    source_id: str | None,
+    ids: Path | None,
+    count: int,
+    space: str | None,
+    weights: str | None,
+    exact: bool,
+    as_json: bool,
 ) -> None:
-    """List the sources most like one source: exact distances in latent space."""
+    """List the sources most like one source, by distance in latent space.
+
+    Or, with --ids, most like those of a list: outside it, and named by most of its members as one
+    of their ten nearest.
+    """
     from latent_core import Bundle
     from latent_core.catalog import parse_source_id
 
+    if (source_id is None) == (ids is None):
+        raise InputError("give either a source_id or --ids with a file of them")
+    if source_id is None:
+        opened = Bundle.open(bundle).space(space)
+        _show_like_these(opened, cast(Path, ids), count, _weights(weights), as_json)
+        return
     wanted = parse_source_id(source_id)
     opened = Bundle.open(bundle).space(space)
-    hits = opened.similar(wanted, count, weights=_weights(weights))
+    hits = opened.similar(wanted, count, weights=_weights(weights), exact=exact)
     if as_json:
-        click.echo(json.dumps(_as_json(hits, wanted, opened.name), indent=1))
+        click.echo(json.dumps(_as_json(hits, wanted, opened), indent=1))
         return
     hits["source_id"] = hits["source_id"].astype(str)
     click.echo(hits.drop(columns="row").to_string(index=False, float_format=lambda x: f"{x:.4f}"))
+    if not hits.attrs["exact"]:
+        plan = opened.index.plan
+        click.echo(
+            f"approximate: finds {100 * plan.recall:.2f} % of the true {plan.neighbors} nearest "
+            f"(measured on {plan.asked} sources); --exact proves them"
+        )
+
+
+def _show_like_these(
+    space: Any, file: Path, count: int, weights: dict[str, float] | None, as_json: bool
+) -> None:
+    from latent_core.identifiers import read_ids
+
+    release = space.bundle.folder.manifest.release
+    listed = read_ids(file.read_text("utf-8", errors="replace"), MOST_IDS, release)
+    for entry in listed.refused:
+        click.echo(f"{file}, line {entry.line}: {entry.text}: {entry.reason}", err=True)
+    rows = space.bundle.rows(listed.ids)
+    known = rows[rows >= 0]
+    if len(known) < len(rows):
+        unknown = len(rows) - len(known)
+        click.echo(f"{unknown:,} of {len(rows):,} are not in {space.bundle.name}", err=True)
+    found = space.like_these(known, count, weights=weights).drop(columns="row")
+    found["source_id"] = found["source_id"].astype(str)
+    if as_json:
+        told = {"members": len(known), "space": space.name, "sources": found.to_dict("records")}
+        click.echo(json.dumps(told, indent=1))
+        return
+    click.echo(found.to_string(index=False, float_format=lambda x: f"{x:.4f}"))
 
 
 def _weights(text: str | None) -> dict[str, float] | None:
@@ -115,7 +171,7 @@ def _weights(text: str | None) -> dict[str, float] | None:
     return weights
 
 
-def _as_json(hits: Any, source_id: int, space: str) -> dict[str, Any]:
+def _as_json(hits: Any, source_id: int, space: Any) -> dict[str, Any]:
     blocks = [c for c in hits.columns if c.startswith("distance_")]
     neighbors = [
         {
@@ -126,7 +182,15 @@ def _as_json(hits: Any, source_id: int, space: str) -> dict[str, Any]:
         # records, not iterrows: that turns a row of mixed numbers into floats, ids too
         for row in hits.to_dict("records")
     ]
-    return {"source_id": str(source_id), "space": space, "exact": True, "neighbors": neighbors}
+    exact, plan = bool(hits.attrs["exact"]), space.index.plan
+    return {
+        "source_id": str(source_id),
+        "space": space.name,
+        "exact": exact,
+        "recall": 1.0 if exact else plan.recall,
+        "recall_measured_on": plan.asked,
+        "neighbors": neighbors,
+    }
 
 
 @click.command()

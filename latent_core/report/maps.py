@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from latent_core.evaluation import SAMPLE, map_quality
+from latent_core.map_quality import SAMPLE, map_quality
 from latent_core.report.anchors import anchors_of
 from latent_core.report.classification import published_table
 from latent_core.report.content import Context, Plot, Section, Table

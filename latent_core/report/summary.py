@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from latent_core.errors import InputError
-from latent_core.evaluation import MAP_NEIGHBORS
+from latent_core.map_quality import NEIGHBORS as MAP_NEIGHBORS
 from latent_core.report.plots import MANY_CLASSES
 
 START, END = "<!-- figures: start -->", "<!-- figures: end -->"

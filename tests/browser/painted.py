@@ -6,25 +6,32 @@ import numpy as np
 
 MAP_MODEL = "[...(window.Bokeh?.documents[0]?._all_models?.values() ?? [])]"
 PAINTED_FRAME = f"({MAP_MODEL}.find(m => m.name === 'painted')?.tags?.[0] ?? 0)"
+# where the axes of a plot stand on the page, in its own pixels
+FRAME_BOX = """name => {
+  const plot = MODELS.find(m => m.name === name)
+  const view = window.Bokeh.index.find_one(plot)
+  const { left, top } = view.el.getBoundingClientRect(), inner = view.frame.bbox
+  return [left + inner.left, top + inner.top, inner.width, inner.height]
+}""".replace("MODELS", MAP_MODEL)
 
 
-def frame(page) -> int:
-    return page.evaluate(PAINTED_FRAME)
+def frame(page, name: str = "painted") -> int:
+    return page.evaluate(PAINTED_FRAME.replace("painted", name))
 
 
-def settle(page, quiet_s: float = 0.6) -> None:
+def settle(page, quiet_s: float = 0.6, name: str = "painted") -> None:
     """Wait until no new picture came for a while."""
-    last, since = frame(page), time.monotonic()
+    last, since = frame(page, name), time.monotonic()
     while time.monotonic() - since < quiet_s:
         page.wait_for_timeout(60)
-        now = frame(page)
+        now = frame(page, name)
         if now != last:
             last, since = now, time.monotonic()
 
 
-def ranges(page):
+def ranges(page, name="map"):
     return page.evaluate(
-        f"(() => {{ const m = {MAP_MODEL}.find(m => m.name === 'map');"
+        f"(() => {{ const m = {MAP_MODEL}.find(m => m.name === '{name}');"
         "return [m.x_range.start, m.x_range.end, m.y_range.start, m.y_range.end] })()"
     )
 
@@ -47,3 +54,14 @@ def box_of(page):
         )
 
     return box, pixel
+
+
+def axes_of(page, name):
+    """Return the rectangle between the axes of a named plot, and from data to page pixels."""
+    x, y, width, height = page.evaluate(FRAME_BOX, name)
+
+    def pixel(u, v):
+        x0, x1, y0, y1 = ranges(page, name)
+        return (x + (u - x0) / (x1 - x0) * width, y + (1 - (v - y0) / (y1 - y0)) * height)
+
+    return {"x": x, "y": y, "width": width, "height": height}, pixel

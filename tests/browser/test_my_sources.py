@@ -89,8 +89,8 @@ def test_pasted_ids_light_up_and_are_selected_only_when_asked(page):
     assert "40 of mine" in page.get_by_role("status").first.inner_text()
     assert page.locator(".pill").inner_text() == "4,000 shown / 4,000 total"
     press(page, "Select known")
-    until(page, lambda: state.selection.sum() == 40)
-    assert set(np.flatnonzero(state.selection)) == set(range(100, 140))
+    until(page, lambda: state.selection.count == 40)
+    assert set(state.selection.to_rows()) == set(range(100, 140))
     press(page, "Clear mine")
     until(page, lambda: state.mine is None)
     until(page, lambda: page.evaluate(f"{lit}.data.x.length") == 0)
@@ -122,7 +122,7 @@ def test_dropped_spectra_are_placed_carded_and_flagged(own, spectra):
     own.get_by_text(NASTY).first.wait_for()
     assert own.locator("img[src=x]").count() == 0
     assert dialogs == []
-    assert (state.size, state.selection.sum()) == (size, 0)
+    assert (state.size, state.selection.count) == (size, 0)
 
     press(own, "‹ All my sources")
     with own.expect_download() as download:

@@ -39,7 +39,7 @@ def make(path, **options):
 
 def test_a_folder_is_read_back(tmp_path):
     folder = make(tmp_path / "a.bundle")
-    assert folder.verify() == 4
+    assert folder.verify() == 6
     assert folder.name == "test"
     assert folder.array("spaces/joint/latents.npy").tolist() == [[0, 1, 2], [3, 4, 5]]
     assert not folder.array("spaces/joint/latents.npy").flags.writeable
@@ -176,13 +176,13 @@ def test_a_stage_is_written_renewed_and_forgotten(tmp_path):
         with write_stage(folder, "map/joint", {"number": number}) as writer:
             writer.save_array("spaces/joint/map.npy", np.full(3, number))
         reopened = Folder.open(folder.path)
-        assert reopened.verify() == 5
+        assert reopened.verify() == 7
         assert reopened.stage("map/joint") == {"number": number}
         assert folder.array("spaces/joint/map.npy").tolist() == [number] * 3
     forget_stages(folder, {"map/joint"})
     assert Folder.open(folder.path).stage("map/joint") is None
     assert not (folder.path / "spaces/joint/map.npy").exists()
-    assert Folder.open(folder.path).verify() == 4
+    assert Folder.open(folder.path).verify() == 6
 
 
 def test_a_failed_stage_changes_nothing(tmp_path):
@@ -232,7 +232,7 @@ def test_a_kill_at_any_move_leaves_a_folder_that_opens(moves, tmp_path):
         assert left.array("map/one.npy").tolist() == [expected] * 3
     with write_stage(left, "map", {"again": True}) as writer:
         writer.save_array("map/one.npy", np.ones(3))
-    assert Folder.open(folder.path).verify() == 5
+    assert Folder.open(folder.path).verify() == 7
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])

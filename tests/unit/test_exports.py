@@ -9,6 +9,7 @@ import pytest
 from astropy.io.votable import parse
 from fake_bundle import ROWS, fake_bundle
 
+from dashboard.bitmap import Bitmap
 from dashboard.exports import file_name, provenance, to_csv, to_votable
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -19,18 +20,18 @@ def selected():
     bundle = fake_bundle()
     mask = np.zeros(ROWS, bool)
     mask[[2, 3, 11, 40]] = True
-    return bundle, mask
+    return bundle, Bitmap.from_mask(mask)
 
 
 def test_votable_reads_back_the_same_ids_in_catalog_order(selected):
-    bundle, mask = selected
-    file = parse(io.BytesIO(to_votable(bundle, mask, NOW)))
+    bundle, rows = selected
+    file = parse(io.BytesIO(to_votable(bundle, rows, NOW)))
     table = file.get_first_table()
     field = table.get_field_by_id_or_name("source_id")
     ids = np.asarray(table.array["source_id"])
     assert field.datatype == "long"
     assert ids.dtype == np.int64
-    assert ids.tolist() == bundle.folder.catalog.source_id[mask].tolist()
+    assert ids.tolist() == bundle.folder.catalog.source_id[rows.to_rows()].tolist()
     assert table.get_field_by_id_or_name("teff").unit.to_string() == "K"
 
 
@@ -43,25 +44,25 @@ def test_votable_says_where_it_comes_from(selected):
 
 
 def test_csv_reads_back_the_same_ids(selected):
-    bundle, mask = selected
-    content = to_csv(bundle, mask, NOW)
+    bundle, rows = selected
+    content = to_csv(bundle, rows, NOW)
     frame = pd.read_csv(io.BytesIO(content), comment="#")
-    assert frame["source_id"].tolist() == bundle.folder.catalog.source_id[mask].tolist()
+    assert frame["source_id"].tolist() == bundle.folder.catalog.source_id[rows.to_rows()].tolist()
     assert b"# version: 0123456789ab" in content
     assert b"# column teff: [K] effective temperature" in content
 
 
 def test_simulated_rows_say_so_in_both_files():
     bundle = fake_bundle(simulated=True)
-    mask = np.ones(ROWS, bool)
+    rows = Bitmap.all(ROWS)
     assert "simulated" in provenance(bundle, ROWS)
-    assert b"SIMULATED" in to_csv(bundle, mask)
-    assert b"SIMULATED" in to_votable(bundle, mask)
+    assert b"SIMULATED" in to_csv(bundle, rows)
+    assert b"SIMULATED" in to_votable(bundle, rows)
 
 
 def test_an_empty_selection_is_a_valid_file():
     bundle = fake_bundle()
-    nothing = np.zeros(ROWS, bool)
+    nothing = Bitmap.none(ROWS)
     assert len(parse(io.BytesIO(to_votable(bundle, nothing))).get_first_table().array) == 0
 
 

@@ -12,7 +12,8 @@ from latent_core.catalog import Catalog
 from latent_core.config import MapSettings
 from latent_core.crossmodal import predict_block, prediction_skill
 from latent_core.errors import InputError
-from latent_core.space_stages import map_of, save_map, save_space
+from latent_core.maps import Rows
+from latent_core.space_stages import save_maps, save_space
 
 ROWS, LACKING, NOTHING = 800, slice(0, 20), slice(20, 23)
 
@@ -33,8 +34,8 @@ def space(tmp_path_factory):
     with new_folder(path, manifest) as writer:
         writer.save_catalog(Catalog(pd.DataFrame({"source_id": np.arange(ROWS) + 2**60})))
         save_space(writer, "all", blocks, title="all", models={})
-        about, xy = map_of(np.hstack(list(blocks.values())), MapSettings(epochs=30))
-        save_map(writer, "all", "umap", xy, about)
+        rows = Rows.fitted(np.hstack(list(blocks.values())), np.arange(ROWS) + 2**60)
+        save_maps(writer, "all", rows, MapSettings(epochs=30))
     return Bundle.open(path).space()
 
 

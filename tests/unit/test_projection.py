@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from latent_core.evaluation import map_quality
+from latent_core.map_quality import map_quality
 from latent_core.projection import GRID, cell_of, place, sort_for_drawing
 
 PLACES = hnp.arrays(

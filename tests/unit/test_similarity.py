@@ -7,10 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from latent_core import similarity
+from latent_core.cells import Cells
 from latent_core.errors import LatentError
 from latent_core.similarity import Scaling, SimilarityIndex, block_weights, nearest_neighbors
 
 BLOCKS = {"xp": slice(0, 3), "folded": slice(3, 5)}
+
+
+def index_of(z):
+    return SimilarityIndex(Cells.build(z), BLOCKS)
 
 
 def brute_force(z, query, k, where, w):
@@ -36,7 +42,7 @@ def test_search_equals_brute_force(seed, k, share, weights, duplicates):
     where = rng.random(3000) < share
     query = z[7].astype(np.float64)
     given_weights = dict(zip(BLOCKS, weights, strict=True))
-    hits = SimilarityIndex(z, BLOCKS).search(query, k, where=where, weights=given_weights)
+    hits = index_of(z).search(query, k, where=where, weights=given_weights)
     items, distance = brute_force(z, query, k, where, block_weights(BLOCKS, given_weights, 5))
     np.testing.assert_array_equal(hits.items, items)
     np.testing.assert_allclose(hits.distance, distance, rtol=0, atol=1e-12)
@@ -49,8 +55,8 @@ def test_a_block_of_weight_zero_does_not_matter():
     rng.shuffle(shuffled[:, 3:])
     weights = {"folded": 0.0}
     query = z[0].astype(np.float64)
-    first = SimilarityIndex(z, BLOCKS).search(query, 10, weights=weights)
-    second = SimilarityIndex(shuffled, BLOCKS).search(query, 10, weights=weights)
+    first = index_of(z).search(query, 10, weights=weights)
+    second = index_of(shuffled).search(query, 10, weights=weights)
     np.testing.assert_array_equal(first.items, second.items)
 
 
@@ -58,9 +64,9 @@ def test_fewer_candidates_than_asked_are_not_padded():
     z = np.random.default_rng(0).normal(size=(4000, 5)).astype(np.float32)
     where = np.zeros(4000, bool)
     where[[5, 77, 3999]] = True
-    hits = SimilarityIndex(z, BLOCKS).search(z[5], 10, where=where)
+    hits = index_of(z).search(z[5], 10, where=where)
     assert sorted(hits.items) == [5, 77, 3999]
-    assert not len(SimilarityIndex(z, BLOCKS).search(z[5], 10, where=np.zeros(4000, bool)).items)
+    assert not len(index_of(z).search(z[5], 10, where=np.zeros(4000, bool)).items)
 
 
 @pytest.mark.parametrize(
@@ -84,3 +90,22 @@ def test_nearest_neighbors_put_self_first_even_among_twins():
     np.testing.assert_array_equal(items[:, 0], np.arange(200))
     assert not distance[:, 0].any()
     assert (np.diff(np.sort(items, axis=1), axis=1) > 0).all()
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_many_rows_find_nearly_all_their_true_neighbors_in_clusters(monkeypatch, own):
+    rng = np.random.default_rng(3)
+    inner = rng.normal(size=(8000, 4))
+    z = np.sin(inner @ rng.normal(size=(4, 12))).astype(np.float32)
+    asked = None if own else z[:1500] + np.float32(0.01)
+    exact, _ = nearest_neighbors(z, 15, asked)
+    monkeypatch.setattr(similarity, "FEW_ROWS", 1000)
+    monkeypatch.setattr(similarity, "MANY_PAIRS", 1000)
+    items, distance = nearest_neighbors(z, 15, asked)
+    given = z if asked is None else asked
+    true = np.linalg.norm(z[items].astype(float) - given[:, None], axis=2)
+    np.testing.assert_allclose(distance, true, atol=1e-3)
+    if own:
+        np.testing.assert_array_equal(items[:, 0], np.arange(8000))
+    shared = [np.isin(a, b).mean() for a, b in zip(exact, items, strict=True)]
+    assert np.mean(shared) > 0.98

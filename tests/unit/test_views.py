@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from fake_bundle import FIRST_ID, NASTY, ROWS, fake_bundle
 
+from dashboard.bitmap import Bitmap
+from dashboard.colouring import Classes
 from dashboard.curves import CurvePlot
 from dashboard.light_curve import LightCurveCard, read_period
 from dashboard.markup import cell, number, with_error
@@ -12,7 +14,7 @@ from dashboard.statistics import class_shares, median_curves, relative, sample_r
 from dashboard.views.selection import SelectionView
 from dashboard.views.similar import SimilarView
 from dashboard.views.source import NO_MODEL, SourceView, outside_links, split_columns
-from dashboard.views.toolbar import trust
+from dashboard.views.toolbar import how_made, trust
 from dashboard.views.walk import WalkView
 from latent_core.catalog import Catalog, Column
 from latent_core.surveys.spurious import SENTENCE, SPURIOUS
@@ -148,7 +150,7 @@ def test_hits_equal_the_space_and_stepping_keeps_the_list():
 def test_filters_reach_the_search_and_the_sentence_counts():
     state = state_of(4)
     view = shown(SimilarView(state))
-    state.selection = np.arange(ROWS) < 10
+    state.selection = Bitmap.from_rows(np.arange(10), ROWS)
     view.only_selection.value = True
     assert set(state.hits["row"]) == set(range(10)) - {4}
     assert f"searched 9 of {ROWS}" in view.summary.object
@@ -167,35 +169,63 @@ def test_hits_can_be_selected():
     state = state_of(4)
     view = shown(SimilarView(state))
     view._select_hits()
-    assert set(np.flatnonzero(state.selection)) == set(state.hits["row"])
+    assert set(state.selection.to_rows()) == set(state.hits["row"])
+
+
+def test_a_selection_is_given_more_like_it():
+    state = state_of(4)
+    view = shown(SimilarView(state))
+    view.guard(view._select_more)
+    assert "nothing is selected" in view.notice.object
+    members = np.arange(3, 13)
+    state.selection = Bitmap.from_rows(members, ROWS)
+    expected = state.space.like_these(members, 100)
+    view.guard(view._select_more)
+    assert view.notice.object == ""
+    assert len(expected)
+    assert set(state.selection.to_rows()) == set(expected["row"])
+    assert not set(state.selection.to_rows()) & set(members)
+    state.selection = Bitmap.all(ROWS)
+    view.guard(view._select_more)
+    assert state.selection.count == ROWS
+    assert "every neighbor" in state.status
 
 
 def test_enrichment_compares_shares():
-    names = np.array(["A"] * 10 + ["B"] * 90)
-    mask = np.zeros(100, bool)
-    mask[:5], mask[50:55] = True, True
-    a, b = class_shares(names, mask)
+    codes = np.repeat(np.arange(3, dtype=np.int8), [10, 90, 0])
+    classes = Classes(Column("class"), ("A", "B", "C"), codes, np.bincount(codes, minlength=3))
+    rows = Bitmap.from_rows(np.concatenate([np.arange(5), np.arange(50, 55)]), 100)
+    a, b = class_shares(classes, rows)
     assert (a.name, a.selected, a.total, a.fraction) == ("A", 5, 10, 0.5)
     assert a.ratio == pytest.approx(5)
     assert b.ratio == pytest.approx(0.5 / 0.9)
 
 
 def test_missing_values_are_counted():
-    found = spread(np.array([1.0, np.nan, 3.0, 100.0]), np.array([True, True, True, False]))
-    assert (found.median, found.missing) == (2.0, 1)
-    assert spread(np.array([np.nan]), np.array([True])) is None
+    bundle = fake_bundle()
+    teff = bundle.catalog["teff"].to_numpy()
+    found = spread(bundle, "teff", Bitmap.from_rows(np.arange(3, 9), ROWS))
+    inside = teff[[3, 4, 6, 7, 8]]
+    assert (found.low, found.median, found.high) == tuple(np.percentile(inside, (16, 50, 84)))
+    assert (found.of_all, found.missing) == (np.nanmedian(teff), 1)
+    assert spread(bundle, "teff", Bitmap.from_rows(np.array([5]), ROWS)) is None
+    assert spread(bundle, "teff", Bitmap.all(ROWS)).median == found.of_all
 
 
 def test_the_sample_is_the_same_for_the_same_selection():
-    mask = np.ones(1000, bool)
-    assert sample_rows(mask).tolist() == sample_rows(mask).tolist()
-    assert len(set(sample_rows(mask))) == 300
+    rows = Bitmap.from_rows(np.arange(0, 3000, 3), 3000)
+    sample = sample_rows(rows)
+    assert sample.tolist() == sample_rows(rows).tolist()
+    assert len(set(sample)) == 300
+    assert np.all(sample % 3 == 0)
+    assert sample_rows(rows, 5000).tolist() == list(range(0, 3000, 3))
 
 
 def test_the_whole_map_is_described_while_nothing_is_selected():
     view = shown(SelectionView(state_of()))
     assert "draw a lasso (l)" in view.head.object.lower()
     assert NASTY not in view.report.object
+    assert "period" in view.columns.object.lower()
     assert view.csv.filename == f"fake_bundle-selection-{ROWS}.csv"
 
 
@@ -259,6 +289,20 @@ def test_presets_are_class_medians():
     assert state.space.outside(np.array([[99.0] * 4])).tolist() == [True]
 
 
-def test_the_map_says_what_it_keeps():
-    assert "21 % of the 15" in trust({"neighbors_kept": 0.206, "neighbors": 15})
-    assert "not measured" in trust({})
+def test_the_map_says_how_it_was_made_and_what_it_keeps():
+    umap = {"method": "umap", "epochs": 200, "full": True, "landmarks": 900, "placed": 0}
+    assert trust({"neighbors_kept": 0.206, "neighbors": 15}, umap) == (
+        "UMAP keeps 21 % of the 15 nearest"
+    )
+    assert trust({}, {"method": "imported"}) == "map: what it keeps was not measured"
+    tsne = {"method": "tsne", "full": False, "landmarks": 200_000, "placed": 3_800_000}
+    placed = {"neighbors_kept": 0.2341, "neighbors": 15, "sources": 3_800_000}
+    quality = {"neighbors_kept": 0.24, "neighbors": 15, "placed": placed}
+    assert trust(quality, tsne) == (
+        "t-SNE of 200,000 landmarks, 3,800,000 placed: placed sources keep 23 % of the 15 nearest"
+    )
+    placed["trustworthiness_in_sample"] = 0.99
+    said = how_made(tsne, quality)
+    assert "placed (3,800,000): 23.4 % kept, trustworthiness 0.990" in said
+    assert "landmarks 200,000" in said
+    assert "full no" in said
