@@ -1,4 +1,4 @@
-"""Training: our loop, two threads, a DataLoader; and each VAE beside the machine's matrix rate."""
+"""Training the default scatter VAE: our loop, two threads, and the same fed by a DataLoader."""
 
 from __future__ import annotations
 
@@ -29,18 +29,6 @@ ENCODED: dict[str, dict[str, object]] = {
     "dmdt": {},
 }
 POINTS = {"scatter": 110, "residual": 100, "folded": 45, "dmdt": 200}  # a G curve's usual length
-# The published sizes of each VAE, at the batch of our recipes and at a large one
-TRAINED: tuple[tuple[str, dict[str, object], int], ...] = (
-    ("scatter", {"size": 110, "body": "published"}, 512),
-    ("scatter", {"size": 110, "body": "residual", "width": 128, "depth": 3}, 512),
-    ("scatter", {"size": 110, "body": "residual", "width": 128, "depth": 3}, 4096),
-    ("residual", {}, 256),
-    ("residual", {}, 4096),
-    ("folded", {}, 256),
-    ("dmdt", {}, 256),
-    ("dmdt", {}, 4096),
-)
-MATRIX_SHARE = 30.0
 Batches = Callable[[], Iterable[Mapping[str, torch.Tensor]]]
 
 
@@ -163,34 +151,6 @@ def made_up_inputs(kind: str, count: int) -> dict[str, np.ndarray]:
     }
 
 
-def matrix_share(kind: str, sizes: dict[str, object], batch: int) -> Figure:
-    """Return which share of the machine's matrix rate a VAE's training steps reach, fed by us."""
-    count = max(batch * 2, 1024 if kind == "folded" else 8192)
-    network = make_model(kind, **sizes)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
-    feed = Feed(made_up_inputs(kind, count), network.inputs)
-    with FlopCounterMode(display=False) as counter:
-        network.loss(feed.batch(np.arange(batch)), 1e-3).total.backward()
-    steps = count // batch
-
-    def epoch() -> None:
-        for rows in feed.epoch(np.arange(count), batch):
-            loss = network.loss(feed.batch(rows), 1e-3)
-            optimizer.zero_grad()
-            loss.total.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-            optimizer.step()
-
-    epoch()
-    shares = []
-    for _ in range(3):  # the limit is measured beside each
-        peak = matmul_rate(2048, 2048, 2048, 3)
-        shares.append(100e-9 * counter.get_total_flops() * steps / cpu_time(epoch, 2) / peak)
-    about = sizes.get("body", "published sizes")
-    what = f"train {kind} ({about}), batch {batch}: of a 2,048-square product's rate"
-    return Figure(what, float(np.median(shares)), "%", limit=MATRIX_SHARE)
-
-
 def main() -> None:
     torch.set_num_threads(1)
     model = default_model()
@@ -219,7 +179,6 @@ def main() -> None:
         figures.append(Figure(f"encode, {kind}, {POINTS[kind]} points", sources, "sources/CPU s"))
         said = "of a 2,048-square product"
         figures.append(Figure(f"encode, {kind}: matrix products", products, flops, peak, said))
-    figures += [matrix_share(*case) for case in TRAINED]
     report("training", figures)
 
 
