@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from measuring import Figure, report
+from measuring import SIZE, Figure, report
 
 from latent_core import pipeline, space_stages, stages
 from latent_core.bundle import Folder
@@ -29,6 +29,7 @@ from latent_core.modalities.xp_operator import shipped
 from latent_core.surveys.simulated import simulate
 
 MEMORY_LIMIT_GB = 6.0
+SOURCES = 600 if SIZE == "tiny" else 20_000
 
 
 class Peak(threading.Thread):
@@ -114,7 +115,7 @@ def encode(folder: Folder, settings: BuildSettings, work: Workers, clock: Clock)
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--survey", type=Path)
-    parser.add_argument("--sources", type=int, default=20_000)
+    parser.add_argument("--sources", type=int, default=SOURCES)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--scratch", type=Path, help="where the bundle grows")
     parser.add_argument("--name", default="pipeline")

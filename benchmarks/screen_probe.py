@@ -25,6 +25,7 @@ WIDTH, HEIGHT = 900, 700
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 QUIET_MS = 700  # no newer picture for so long: the last one was the exact one
 PATIENCE_S = 60.0
+TRIES = 3
 RESTING_MS = 60.0  # CPU of a server in two seconds that has nothing to do
 PROBE = """
 (() => {
@@ -50,7 +51,10 @@ PROBE = """
       return upload.apply(this, given)
     }
   }
-  const input = () => { seen.input = performance.now() }
+  // Chromium makes up movements of a hand that rests, when what lies under it changes
+  const input = event => {
+    if (event.type === 'wheel' || event.buttons) seen.input = performance.now()
+  }
   for (const kind of ['wheel', 'pointermove']) window.addEventListener(kind, input, true)
   window.addEventListener('pointerup', () => { seen.up = performance.now() }, true)
   const watcher = new MutationObserver(() => { seen.changed = performance.now() })
@@ -198,12 +202,24 @@ class Screen:
         return self._step(cpu, "input")
 
     def lasso(self, corners: np.ndarray) -> Step:
-        """Draw a lasso through corners (V, 2), shares of the sides; time counts from its end."""
+        """Draw a lasso through corners (V, 2), shares of the sides; time counts from its end.
+
+        A busy page may take a drag whose start it saw late for a long press; the hand tries again.
+        """
+        for _ in range(TRIES - 1):
+            try:
+                return self._lasso(corners)
+            except NoPictureError:
+                if self.page.evaluate("seen.changed > seen.input"):
+                    raise
+        return self._lasso(corners)
+
+    def _lasso(self, corners: np.ndarray) -> Step:
         box = self.box
         pixels = corners * [box["width"], box["height"]] + [box["x"], box["y"]]
         self.page.mouse.move(*pixels[0])
         self.page.mouse.down()
-        for x, y in pixels:
+        for x, y in pixels[1:]:
             self.page.mouse.move(x, y)
             self.page.wait_for_timeout(8)
         self.page.wait_for_timeout(500)  # whatever follows the hand has done so

@@ -110,7 +110,7 @@ def serve(
     if "*" in origins:
         raise ValueError("websocket_origin '*' lets any web page use the server; name the hosts")
     app = make_app(bundles, public=public, opened=opened)
-    prepare(bundles, LOADING_DELAY_S, on_damage, lambda: _page(bundles, public, None))
+    prepare(bundles, LOADING_DELAY_S, on_damage)
     if on_ready is not None:
         IOLoop.current().add_callback(on_ready)
     return pn.serve(

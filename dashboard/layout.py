@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import panel as pn
+from panel.io.state import set_curdoc
 
 from dashboard import design
 from dashboard.limits import choice
@@ -100,10 +101,12 @@ def _after_the_picture(work: Callable[[], Any]) -> None:
 
     def do() -> None:
         if waiting:
-            waiting.pop()()
+            with set_curdoc(document):  # else Panel takes its sheets from the net
+                waiting.pop()()
+
+    document = pn.state.curdoc
 
     def loaded() -> None:
-        document = pn.state.curdoc
         painted = document.select_one({"name": "painted"}) if document else None
         if painted is None or painted.tags:
             do()

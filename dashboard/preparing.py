@@ -1,4 +1,4 @@
-"""What the server does beside its first pages: check every file, load models, rehearse a page.
+"""What the server does beside its first pages: check every file, load models, search once.
 
 All take seconds for millions of sources, and a page that is asked for meanwhile must not wait:
 a file that it needs is checked at once when it is read (`Folder.file`), and one sentence says
@@ -49,16 +49,6 @@ def check_files(
     return damaged
 
 
-def search_once(bundles: Mapping[str, Bundle], say: Callable[[str], None]) -> None:
-    """Search each bundle's first space once: maps its index, and compiles on a first run."""
-    for bundle in bundles.values():
-        try:
-            space = bundle.space()
-            space.similar_to(space.latents[space.present[0]], 1)
-        except LatentError as error:
-            say(str(error))
-
-
 def load_models(bundles: Mapping[str, Bundle], say: Callable[[str], None]) -> None:
     """Import torch and open every model, before anybody waits for one."""
     for bundle in bundles.values():
@@ -70,17 +60,20 @@ def load_models(bundles: Mapping[str, Bundle], say: Callable[[str], None]) -> No
                 say(str(error))
 
 
-def prepare(
-    bundles: Mapping[str, Bundle],
-    delay_s: float,
-    say: Callable[[str], None],
-    rehearse: Callable[[], object] = lambda: None,
-) -> Event:
-    """Start checking at once and loading after a while, in one thread; set the event to stop.
+def search_once(bundles: Mapping[str, Bundle], say: Callable[[str], None]) -> None:
+    """Ask every space for one source's neighbors, which compiles what a search needs."""
+    for bundle in bundles.values():
+        for name in bundle.spaces:
+            try:
+                space = bundle.space(name)
+                if len(space.present):
+                    space.similar(int(bundle.folder.catalog.source_id[space.present[0]]))
+            except LatentError as error:
+                say(str(error))
 
-    `rehearse` comes last: it builds a page that nobody sees, so that what is imported or compiled
-    for its cards is there when somebody looks.
-    """
+
+def prepare(bundles: Mapping[str, Bundle], delay_s: float, say: Callable[[str], None]) -> Event:
+    """Start checking at once and loading after a while, in one thread; set the event to stop."""
     stop = Event()
 
     def work() -> None:
@@ -88,7 +81,6 @@ def prepare(
         if not stop.wait(delay_s):
             search_once(bundles, say)
             load_models(bundles, say)
-            rehearse()
 
     Thread(target=work, name="preparing", daemon=True).start()
     return stop

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from dashboard.bitmap import Bitmap
 from dashboard.colouring import Classes
-from dashboard.tally import Percentiles, class_counts, numbers_of, percentiles
+from dashboard.tally import (
+    Percentiles,
+    chosen,
+    class_counts,
+    histogram,
+    numbers_of,
+    percentiles,
+)
 from latent_core import Bundle
 from latent_core.catalog import Column
 from latent_core.modalities import Curve
@@ -85,6 +92,8 @@ def warm(bundle: Bundle, classes: Classes | None) -> None:
         kinds.setdefault(bundle.table[column.name].dtype, column.name)
     for name in kinds.values():
         percentiles(_numbers(bundle, name), few, _BAND)
+    numbers = np.zeros(few.size, np.float32)  # what a map is coloured by, when a class is hidden
+    histogram(chosen(numbers, few), Bitmap.all(few.count), np.array([0.0, 1.0]))
 
 
 def _numbers(bundle: Bundle, name: str) -> NDArray[np.floating]:

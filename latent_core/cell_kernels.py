@@ -133,8 +133,9 @@ def _shift(query, w, box):
 def candidates(z, rows, boxes, query, w, k, allowed, skipped, budget):
     """Return places that hold the k nearest rows, rows looked at, and whether that is proven.
 
-    `query`, `w` (K,) float64, the largest weight 1; `allowed` (N,) bool by row number, or empty
-    for all; row `skipped` is left out; after `budget` rows no further cell is opened.
+    `query`, `w` (K,) float64, the largest weight 1; `allowed` (N / 8,) bits by row number, lowest
+    first, or empty for all; row `skipped` is left out; after `budget` rows no further cell is
+    opened.
     """
     # what Python calls is called by nothing compiled: numba mixes up the two when both come from
     # its cache ("'descr' is NULL")
@@ -192,7 +193,8 @@ def _look_through(cell, filters, query, w, best, place, squared, kept):
     z, rows, start, stop = cell
     allowed, skipped, to_keep = filters
     for i in range(start, stop):
-        if (len(allowed) and not allowed[rows[i]]) or rows[i] == skipped:
+        row = rows[i]
+        if row == skipped or (len(allowed) and not allowed[row >> 3] >> (row & 7) & 1):
             continue
         distance = np.float64(_to_row(query, w, z[i]))
         if distance > to_keep:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,3 +74,11 @@ def take(folder: Folder, writer: StageWriter, name: str, record: Mapping[str, An
         writer.add(found, np.load(writer.path(found), mmap_mode="r"))
     shutil.rmtree(place, ignore_errors=True)
     return fits
+
+
+def forget_early(folder: Folder, names: Iterable[str]) -> None:
+    """Remove what waits for models that the settings no longer name."""
+    wanted = {_waiting(folder, name) for name in names}
+    for place in folder.path.glob(_waiting(folder, "*").name):
+        if place not in wanted:
+            shutil.rmtree(place, ignore_errors=True)

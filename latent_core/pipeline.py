@@ -33,6 +33,7 @@ from latent_core.config import (
     find_settings,
     read_settings,
 )
+from latent_core.early import forget_early
 from latent_core.encoding import Weights
 from latent_core.errors import FolderError, LatentError
 from latent_core.executors import SERIAL, Workers
@@ -168,6 +169,7 @@ def run(
     wanted |= {f"{stage}/{name}" for stage in SPACE_STAGES for name in settings.spaces}
     wanted |= {f"predict/{name}" for name, m in settings.models.items() if m.kind == KIND}
     wanted |= set(folder.label_stages())  # a person's, not made of settings
+    forget_early(folder, settings.models)
     forget_stages(folder, {s for s in folder.manifest.stages if "/" in s} - wanted)
     for name in settings.models:
         report(f"prepare {name}", 0, 0, "")

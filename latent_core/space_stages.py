@@ -38,11 +38,9 @@ def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: boo
         return False
     latents: dict[str, NDArray[np.float32]] = {}
     sigmas: dict[str, NDArray[np.float32]] = {}
-    noise: dict[str, NDArray[np.float32]] = {}
     for block, modality in space.blocks.items():
         latents[block] = of_all_rows(folder, modality, "latents")
         sigmas[block] = of_all_rows(folder, modality, "sigmas")
-        noise[block] = of_all_rows(folder, modality, "noise_sigmas")
     with write_stage(folder, f"index/{name}", record) as writer:
         save_space(
             writer,
@@ -54,9 +52,10 @@ def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: boo
             rank=rank,
             latent_names=_latent_names(settings, space.blocks, latents),
         )
-        joined = np.hstack(list(noise.values()))
-        if np.isfinite(joined).any():
-            writer.save_array(f"spaces/{name}/noise_sigmas.npy", joined)
+        models = space.blocks.values()
+        if any(f"models/{model}/noise_sigmas.npy" in folder for model in models):
+            noise = [of_all_rows(folder, model, "noise_sigmas") for model in models]
+            writer.save_array(f"spaces/{name}/noise_sigmas.npy", np.hstack(noise))
     return True
 
 

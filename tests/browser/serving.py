@@ -25,14 +25,14 @@ REMEMBER_GESTURES = """() => {
 
 
 @contextmanager
-def serving(bundles, sessions):
+def serving(bundles, sessions, **options):
     """Serve bundles on a free port; yields the address. `sessions` gets each session's state."""
     from dashboard.app import serve
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    running = serve(bundles, port=port, opened=sessions.append, threaded=True)
+    running = serve(bundles, port=port, opened=sessions.append, threaded=True, **options)
     address = f"http://127.0.0.1:{port}/"
     wait_for(address)
     yield address

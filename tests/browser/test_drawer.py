@@ -72,7 +72,7 @@ def test_a_shut_drawer_holds_no_plot_and_a_key_opens_it(page):
     assert plots(page) == []
     page.keyboard.press("j")
     until(page, lambda: "histogram" in plots(page))
-    reads(page, "Bars: 4,000 shown.")
+    reads(page, "Bars: 4,000 shown.", 20_000)
     page.keyboard.press("j")
     until(page, lambda: not page.get_by_text("Bars: 4,000 shown.").is_visible())
     assert not page.state.drawer_open
@@ -134,7 +134,7 @@ def test_wheel_and_click_work_in_the_diagram_as_on_the_map(page):
 
 def test_a_brush_in_the_histogram_selects_its_range_and_keys_combine(page):
     page.keyboard.press("j")
-    reads(page, "Bars: 4,000 shown.")
+    reads(page, "Bars: 4,000 shown.", 20_000)
     page.get_by_label("Column").select_option(label="[alpha/M] [dex]")
     values = page.state.frame["alpha_m"].to_numpy()
     reads(page, f"{np.isnan(values).sum():,} have no [alpha/M].")

@@ -11,7 +11,7 @@ from latent_core.encoding import decode, encode
 from latent_core.models import make_model, model_kinds
 from latent_core.models.recurrent import states
 from latent_core.models.residual import masked_nll
-from latent_core.models.vae import MIN_VARIANCE
+from latent_core.models.vae import MIN_VARIANCE, weighted_nll
 from latent_core.training import train
 
 ROWS, POINTS = 12, 200
@@ -186,3 +186,13 @@ def test_the_states_of_a_gru_are_torchs_to_rounding(layers, points):
         expected, _ = gru(x)
         found = states(gru, x.transpose(0, 1).contiguous()).transpose(0, 1)
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_the_written_out_likelihood_has_autograds_gradients():
+    torch.manual_seed(0)
+    x, weight = torch.randn(6, 9, dtype=torch.float64), torch.rand(6, 9, dtype=torch.float64)
+    mean = torch.randn(6, 9, dtype=torch.float64, requires_grad=True)
+    variance = (torch.rand(6, 9, dtype=torch.float64) + 0.1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda m, v: weighted_nll(x, m, v, weight), (mean, variance))
+    plain = (weight * ((x - mean) ** 2 / variance + torch.log(variance)) / 2).sum()
+    torch.testing.assert_close(weighted_nll(x, mean, variance, weight), plain)
