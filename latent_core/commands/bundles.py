@@ -47,20 +47,19 @@ def build(
 
 
 def _stage_command(stage: str, text: str) -> click.Command:
-    @click.command(name=stage, help=text)
-    @click.argument("bundle", type=FILE)
-    @JOBS
-    @DASK
-    def command(bundle: Path, jobs: int | None, dask: str) -> None:
+    def command(bundle: Path, jobs: int | None = 1, dask: str = "") -> None:
         from latent_core.pipeline import run_stage
 
         with workers_for(jobs, dask) as workers:
             made = run_stage(bundle, stage, report=Progress(), workers=workers)
         click.echo(f"{stage}: {', '.join(made)} renewed in {bundle}")
 
-    return command
+    for option in (DASK, JOBS) if stage == IN_CHUNKS else ():
+        command = option(command)
+    return click.command(name=stage, help=text)(click.argument("bundle", type=FILE)(command))
 
 
+IN_CHUNKS = "encode"  # the stage whose work several processes share
 STAGE_COMMANDS = [
     _stage_command(stage, text)
     for stage, text in {
