@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import panel as pn
+from panel.io.resources import LOCAL_DIST
 from panel.reactive import Syncable
 from panel.theme import Inherit, Native
 from panel.viewable import Viewable
@@ -62,6 +63,10 @@ def _page(
     bundles: Mapping[str, Bundle], public: bool, opened: Callable[[ExplorerState], None] | None
 ) -> Viewable:
     """Build the screen of one session."""
+    if pn.state.curdoc is not None:
+        # Panel says this when it writes the page's HTML; a session that is made again for a page
+        # that was slow to connect has none, and would take its sheets from the net
+        pn.state.curdoc.template_variables.setdefault("dist_url", LOCAL_DIST)
     state = ExplorerState(bundles, public=public)
     state.showcase()
     if opened is not None:

@@ -91,7 +91,7 @@ def _right(state: ExplorerState) -> pn.viewable.Viewable:
         margin=0,
     )
 
-    _after_the_picture(lambda: column.append(_tabs(state)))
+    _after_the_picture(lambda: _fill(column, state))
     return column
 
 
@@ -121,7 +121,10 @@ def _after_the_picture(work: Callable[[], Any]) -> None:
     pn.state.onload(loaded)
 
 
-def _tabs(state: ExplorerState) -> pn.viewable.Viewable:
+def _fill(column: pn.Column, state: ExplorerState) -> None:
+    """Draw the open tab and the similar sources, then put the tabs on the page as a whole: a
+    change that follows a new model at once reaches a browser that has not built it yet.
+    """
     from dashboard.views.mine import MineView
     from dashboard.views.selection import SelectionView
     from dashboard.views.similar import SimilarView
@@ -158,7 +161,7 @@ def _tabs(state: ExplorerState) -> pn.viewable.Viewable:
     state.param.watch(asked, "tab")
     opened()
     views["Similar"].draw_ahead()
-    return tabs
+    column.append(tabs)
 
 
 def _scrolled(view: pn.viewable.Viewer) -> pn.viewable.Viewable:

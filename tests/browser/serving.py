@@ -87,6 +87,7 @@ def watched_page(browser, address, sessions):
     page.state = sessions[-1]
     page.evaluate(REMEMBER_GESTURES)
     wait_for_card(page.state)
+    page.get_by_text("Similar", exact=True).first.wait_for()
     settle(page)
     yield page
     context.close()
