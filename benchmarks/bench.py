@@ -4,9 +4,9 @@
 
 Each bench_NAME.py runs in a process of its own, on one thread and in bounded time; one that fails
 or takes too long is told on the page, and the others still run. Writes bench.json (everything) and
-bench.html (ratios, limits, growth) after each of them. `--only` and `--skip` keep what an earlier
-run of the same size found for the rest, each part with its own date; bench_limits.py always runs.
-Exits 1 where a benchmark failed; a missed limit is told, and is no failure.
+bench.html (ratios, limits, growth) after each of them. What does not run now is kept from an
+earlier run of the same size, or from what was run by hand, each part with its own date;
+bench_limits.py always runs. Exits 1 where a benchmark failed; a missed limit is told, no failure.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from page import page_of, place
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 LIMITS = "limits"  # first, and in every run: the others are read against it
@@ -36,9 +38,9 @@ Part = dict[str, Any]
 
 
 def benchmarks(folder: Path) -> dict[str, Path]:
-    """Return every bench_NAME.py of a folder by its name, the machine's limits first."""
+    """Return every bench_NAME.py of a folder by its name, in the order of the page."""
     found = {path.stem.removeprefix("bench_"): path for path in folder.glob("bench_*.py")}
-    return dict(sorted(found.items(), key=lambda item: (item[0] != LIMITS, item[0])))
+    return {name: found[name] for name in sorted(found, key=place)}
 
 
 def run(name: str, file: Path, size: str, work: Path) -> Part:
@@ -124,7 +126,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": _line_of("/proc/cpuinfo", "model name") or platform.processor(),
         "cores": os.cpu_count(),
-        "memory": _line_of("/proc/meminfo", "MemTotal"),
+        "memory": _memory(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "libraries": versions(),
@@ -139,6 +141,11 @@ def _line_of(file: str, key: str) -> str:
     return next((x.split(":", 1)[1].strip() for x in lines if x.startswith(key)), "")
 
 
+def _memory() -> str:
+    total = _line_of("/proc/meminfo", "MemTotal").split()
+    return f"{int(total[0]) / 2**20:.0f} GiB" if total else ""
+
+
 def _commit() -> str:
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     with suppress(OSError):
@@ -148,8 +155,6 @@ def _commit() -> str:
 
 def save(out: Path, size: str, parts: Iterable[Part]) -> dict[str, Any]:
     """Write bench.json and bench.html; returns what the first holds."""
-    from page import page_of
-
     content = {
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
         "size": size,
@@ -169,10 +174,26 @@ def save(out: Path, size: str, parts: Iterable[Part]) -> dict[str, Any]:
 def earlier(out: Path, size: str) -> dict[str, Part]:
     """Return the parts that an earlier run of the same size left in a folder."""
     file = out / "bench.json"
-    if not file.exists():
+    content = json.loads(file.read_text("utf-8")) if file.exists() else {"size": size, "parts": []}
+    if content["size"] != size:
         return {}
+    loose = {p.stem: p for p in out.glob("*.json") if p != file}
+    adopted = {name: _adopted(name, path) for name, path in loose.items()}
+    return adopted | {part["name"]: part for part in content["parts"]}
+
+
+def _adopted(name: str, file: Path) -> Part:
+    """Return a result that a benchmark wrote when it was run by hand as a part of the page."""
     content = json.loads(file.read_text("utf-8"))
-    return {p["name"]: p for p in content["parts"]} if content["size"] == size else {}
+    return {
+        "name": name,
+        "about": _about(HERE / f"bench_{name}.py") if (HERE / f"bench_{name}.py").exists() else "",
+        "state": "done",
+        "reason": "run by hand",
+        "date": content.get("date", ""),
+        **dict.fromkeys(("wall_s", "cpu_s", "peak_mb", "load_before")),
+        "results": {name: content},
+    }
 
 
 def chosen(names: Iterable[str], only: Sequence[str], skipped: Sequence[str]) -> list[str]:
@@ -186,15 +207,19 @@ def chosen(names: Iterable[str], only: Sequence[str], skipped: Sequence[str]) ->
 
 def run_all(names: Sequence[str], files: Mapping[str, Path], size: str, out: Path) -> list[Part]:
     """Run benchmarks in turn and renew the page after each; returns the parts of this run."""
-    kept = earlier(out, size) if len(names) < len(files) else {}
-    parts = {name: part for name, part in kept.items() if name in files}
+    kept = earlier(out, size).items()
+    parts = {n: part for n, part in kept if n not in names and (n in files or _is_there(out, n))}
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
         for name in names:
             print(f"== {name}", flush=True)
             parts[name] = part = run(name, files[name], size, Path(work))
             print(f"   {part['state']} in {part['wall_s']:.0f} s  {part['reason']}", flush=True)
-            save(out, size, [parts[n] for n in files if n in parts])
+            save(out, size, parts.values())
     return [parts[name] for name in names]
+
+
+def _is_there(out: Path, name: str) -> bool:
+    return (out / f"{name}.json").exists()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,10 +14,10 @@ import numpy as np
 from measuring import SIZE, Figure, bundle_of, cpu_time, cpu_times, report, within
 
 from dashboard.layering import layers_of
+from dashboard.picture import home
 from dashboard.raster import View, draw
 from dashboard.selecting import select_polygon
 from dashboard.state import ExplorerState
-from dashboard.views.map import home
 from latent_core import Bundle
 from latent_core.projection import place
 
@@ -87,9 +87,10 @@ def redraws(asked: Asked, name: str) -> Iterator[Figure]:
 
 def selections(asked: Asked, name: str, count: int) -> Iterator[Figure]:
     xs, ys = asked.outline(0.25)
-    ms = _ms(lambda: select_polygon(asked.drawing, xs, ys))
+    ms = _ms(lambda: select_polygon(asked.drawing, xs, ys, count))
     yield _figure(f"lasso, {name}, {CORNERS} corners", ms, asked.scan, "x and y")
-    found = [select_polygon(asked.drawing, *asked.outline(reach)) for reach in (0.15, 0.25, 0.2)]
+    reaches = (0.15, 0.25, 0.2)
+    found = [select_polygon(asked.drawing, *asked.outline(reach), count) for reach in reaches]
 
     def algebra() -> None:
         for rows, how in zip(found, ("new", "add", "subtract"), strict=True):
@@ -102,7 +103,7 @@ def selections(asked: Asked, name: str, count: int) -> Iterator[Figure]:
 
     stock = _ms(by_masks)
     what = f"selection algebra, {name}, set, add, subtract and count"
-    yield Figure(what, _ms(algebra), "ms", stock, "numpy masks, the rows known")
+    yield Figure(what, _ms(algebra), "ms", stock, "numpy masks")
 
 
 def similars(asked: Asked, name: str, count: int) -> Iterator[Figure]:

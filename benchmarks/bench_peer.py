@@ -123,7 +123,7 @@ class Ours:
         self.ids = self.bundle.folder.catalog.source_id
 
     def in_box(self, x0: float, x1: float, y0: float, y1: float) -> int:
-        return len(self.box(self.drawing, x0, x1, y0, y1))
+        return self.box(self.drawing, x0, x1, y0, y1, len(self.ids)).count
 
     def faint_red(self) -> int:
         frame = self.bundle.catalog

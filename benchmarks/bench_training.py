@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import latent_core
 from latent_core.config import ModelSettings, read_settings
 from latent_core.encoding import encode
+from latent_core.feeding import Feed
 from latent_core.models import make_model
 from latent_core.models.vae import VAE
 from latent_core.training import TRAIN, VALIDATION, train
@@ -52,8 +53,9 @@ def made_up_data(size: int) -> dict[str, torch.Tensor]:
 
 def by_index(data: Mapping[str, torch.Tensor], batch: int) -> Iterator[dict[str, torch.Tensor]]:
     """Feed as latent_core.training does."""
-    for rows in torch.randperm(COUNT).split(batch):
-        yield {name: tensor[rows] for name, tensor in data.items()}
+    feed = Feed({name: tensor.numpy() for name, tensor in data.items()}, data)
+    for rows in feed.epoch(np.arange(COUNT), batch):
+        yield feed.batch(rows)
 
 
 def by_loader(data: Mapping[str, torch.Tensor], batch: int) -> Batches:
@@ -114,24 +116,20 @@ def feeding_share(model: ModelSettings, data: Mapping[str, torch.Tensor]) -> flo
 def encode_rate(kind: str) -> tuple[float, float]:
     """Return sources encoded a CPU second, and the GFlop/s of its matrix products."""
     network = make_model(kind, **ENCODED[kind]).eval()
-    rng, points = np.random.default_rng(0), POINTS[kind]
     count = COUNT // 10 if kind == "folded" else COUNT
-    arrays = {
-        "x": rng.random((count, points), np.float32),
-        "error": np.full((count, points), 0.1, np.float32),
-        "phase": np.sort(rng.random((count, points), np.float32), axis=1),
-        "mask": np.ones((count, points), bool),
-    }
+    arrays = made_up_inputs(kind, count)
+    if kind != "folded":
+        del arrays["phase"]
     with FlopCounterMode(display=False) as counter:
         encode(network, {name: array[:64] for name, array in arrays.items()})
     seconds = cpu_time(lambda: encode(network, arrays), 3)
     return count / seconds, 1e-9 * counter.get_total_flops() / 64 * count / seconds
 
 
-def matmul_rate(rows: int, inner: int, columns: int) -> float:
+def matmul_rate(rows: int, inner: int, columns: int, repeats: int = 10) -> float:
     """Return GFlop/s of one matrix product on one thread."""
     a, b = torch.randn(rows, inner), torch.randn(inner, columns)
-    return 2e-9 * rows * inner * columns / cpu_time(lambda: a @ b, 10, 20)
+    return 2e-9 * rows * inner * columns / cpu_time(lambda: a @ b, repeats, 3)
 
 
 def flops_of_a_sample(model: ModelSettings, data: Mapping[str, torch.Tensor]) -> float:
@@ -140,6 +138,17 @@ def flops_of_a_sample(model: ModelSettings, data: Mapping[str, torch.Tensor]) ->
     with FlopCounterMode(display=False) as counter:
         network_of(model).loss(batch, model.training.beta).total.backward()
     return counter.get_total_flops() / model.training.batch
+
+
+def made_up_inputs(kind: str, count: int) -> dict[str, np.ndarray]:
+    """Return inputs of any VAE; light curves have 45 points, the usual number."""
+    rng, points = np.random.default_rng(0), POINTS[kind]
+    return {
+        "x": rng.random((count, points), np.float32),
+        "error": np.full((count, points), 0.1, np.float32),
+        "phase": np.sort(rng.random((count, points), np.float32), axis=1),
+        "mask": np.ones((count, points), bool),
+    }
 
 
 def main() -> None:

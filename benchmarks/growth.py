@@ -84,15 +84,19 @@ def plot(group: Iterable[Series]) -> str:
         shown = 0
         for number, one in enumerate(group):
             colour = f"C{number % 10}"
-            _line(axes, one.ours, one.name, color=colour, marker="o")
+            _line(axes, one.ours, one.name, color=colour, marker="o", markersize=4)
             others = zip(("--", ":", "-."), one.others.items(), strict=False)
             for style, (against, values) in others:
-                _line(axes, values, against, color=colour, linestyle=style, marker=".")
+                _line(
+                    axes, values, against, color=colour, linestyle=style, marker=".", markersize=4
+                )
             shown += 1 + len(one.others)
         axes.set_xlabel("sources N")
         axes.set_ylabel("ms")
         axes.grid(alpha=0.3, which="major")
-        figure.legend(loc="outside lower center", fontsize=7, ncols=1, frameon=False)
+        figure.legend(
+            loc="outside lower center", fontsize=7, ncols=1, frameon=False, handlelength=4
+        )
         figure.set_figheight(SIZE[1] + 0.16 * shown)
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})

@@ -36,6 +36,7 @@ LIBRARIES = (
     "scikit-learn",
     "scipy",
     "umap-learn",
+    "openTSNE",
     "torch",
     "gaiaxpy",
 )
@@ -59,7 +60,7 @@ class Figure:
 
     @property
     def is_rate(self) -> bool:
-        return "/" in self.unit or self.unit == "%"
+        return "/" in self.unit or self.unit in ("%", "times")
 
     @property
     def ratio(self) -> float | None:

@@ -25,6 +25,8 @@ WIDTH, HEIGHT = 900, 700
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 QUIET_MS = 700  # no newer picture for so long: the last one was the exact one
 PATIENCE_S = 60.0
+TRIES = 3
+RESTING_MS = 60.0  # CPU of a server in two seconds that has nothing to do
 PROBE = """
 (() => {
   const seen = window.seen = {input: 0, up: 0, painted: [], changed: 0}
@@ -49,7 +51,10 @@ PROBE = """
       return upload.apply(this, given)
     }
   }
-  const input = () => { seen.input = performance.now() }
+  // Chromium makes up movements of a hand that rests, when what lies under it changes
+  const input = event => {
+    if (event.type === 'wheel' || event.buttons) seen.input = performance.now()
+  }
   for (const kind of ['wheel', 'pointermove']) window.addEventListener(kind, input, true)
   window.addEventListener('pointerup', () => { seen.up = performance.now() }, true)
   const watcher = new MutationObserver(() => { seen.changed = performance.now() })
@@ -80,6 +85,9 @@ class Step:
     last: float
     text: float
     cpu: float
+
+
+LOST = Step(*([1e3 * PATIENCE_S] * 3), 0.0)
 
 
 @contextmanager
@@ -166,6 +174,14 @@ class Screen:
             self.page.wait_for_timeout(1000)
             self._settle()
 
+    def rest(self) -> None:
+        """Wait until the server has nothing to do: what follows the first picture is over."""
+        for _ in range(60):
+            before = cpu_ms(self.pid)
+            self.page.wait_for_timeout(2000)
+            if cpu_ms(self.pid) - before < RESTING_MS:
+                return
+
     def wheel(self, turn: int, place: tuple[float, float]) -> Step:
         """Turn the wheel by one notch over a place of the map, given as shares of its sides."""
         self._begin(place)
@@ -186,12 +202,24 @@ class Screen:
         return self._step(cpu, "input")
 
     def lasso(self, corners: np.ndarray) -> Step:
-        """Draw a lasso through corners (V, 2), shares of the sides; time counts from its end."""
+        """Draw a lasso through corners (V, 2), shares of the sides; time counts from its end.
+
+        A busy page may take a drag whose start it saw late for a long press; the hand tries again.
+        """
+        for _ in range(TRIES - 1):
+            try:
+                return self._lasso(corners)
+            except NoPictureError:
+                if self.page.evaluate("seen.changed > seen.input"):
+                    raise
+        return self._lasso(corners)
+
+    def _lasso(self, corners: np.ndarray) -> Step:
         box = self.box
         pixels = corners * [box["width"], box["height"]] + [box["x"], box["y"]]
         self.page.mouse.move(*pixels[0])
         self.page.mouse.down()
-        for x, y in pixels:
+        for x, y in pixels[1:]:
             self.page.mouse.move(x, y)
             self.page.wait_for_timeout(8)
         self.page.wait_for_timeout(500)  # whatever follows the hand has done so
@@ -211,7 +239,12 @@ class Screen:
         return cpu_ms(self.pid)
 
     def _settle(self) -> None:
-        self.page.wait_for_function(SETTLED, arg=self.quiet_ms, timeout=1e3 * PATIENCE_S)
+        from playwright.sync_api import TimeoutError as Lost
+
+        try:
+            self.page.wait_for_function(SETTLED, arg=self.quiet_ms, timeout=1e3 * PATIENCE_S)
+        except Lost as error:
+            raise NoPictureError(f"no picture within {PATIENCE_S:.0f} s") from error
 
     def _step(self, cpu: float, since: str) -> Step:
         self._settle()

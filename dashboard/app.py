@@ -25,6 +25,7 @@ from dashboard.raster import View, draw
 from dashboard.reports import report_routes
 from dashboard.selecting import select_polygon
 from dashboard.state import ExplorerState
+from dashboard.statistics import warm as warm_statistics
 from latent_core import Bundle
 
 TITLE = "Gaia Latent Explorer"
@@ -84,6 +85,7 @@ def warm(bundles: Mapping[str, Bundle]) -> None:
         x0, x1, y0, y1 = state.drawing.extent
         corner = np.asarray([x0, x1, x0]), np.asarray([y0, y0, y1])
         state.select(select_polygon(state.drawing, *corner, state.size))
+        warm_statistics(bundle, state.classes)
         for titles in dict(colour_choices(bundle, state.space_name)).values():
             state.colour(titles[0])
             draw(state.drawing, layers_of(state), view)

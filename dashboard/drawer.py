@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import panel as pn
@@ -26,6 +25,7 @@ from dashboard.plane_store import (
     read_values,
 )
 from dashboard.state import DRAWER_TABS, Combine, ExplorerState
+from latent_core.errors import LatentError
 from latent_core.planes import Offer, Placed, Plane, pair, planes_of
 
 CONTROLS_WIDTH = 208
@@ -72,24 +72,41 @@ class Part:
         self.controls.visible = self.plot.visible = True
 
     def _soon(self, ready: bool, work: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Call `done(work())`: at once where it is quick, else beside the event loop."""
+        """Call `done(work())`: soon where it is quick, else once it is made in a thread."""
         self._turn += 1
         turn, document = self._turn, self._document
-        if ready or document is None or document.session_context is None:
-            self.plot.loading = False
-            done(work())
+        if document is None or document.session_context is None:
+            self._finish(work, done)
+            return
+
+        def finish(result: Callable[[], T]) -> None:
+            if turn == self._turn:  # else something newer is wanted by now
+                self._finish(result, done)
+
+        if ready:  # at the next tick, under the document's lock
+            document.add_next_tick_callback(lambda: finish(work))
             return
         self.plot.loading = True
-
-        def finish(found: Future[T]) -> None:
-            if turn != self._turn:
-                return  # something else is wanted by now
-            self.plot.loading = False
-            done(found.result())
-
+        self.note.object = sentence(f"Reading {self.state.size:,} sources.")
         POOL.submit(work).add_done_callback(
-            lambda found: document.add_next_tick_callback(lambda: finish(found))
+            lambda found: document.add_next_tick_callback(lambda: finish(found.result))
         )
+
+    def _finish(self, result: Callable[[], T], done: Callable[[T], None]) -> None:
+        self.plot.loading = False
+        try:
+            found = result()
+        except LatentError as error:  # a column whose file was changed, say
+            self._excuse(str(error))
+        else:
+            done(found)
+
+    def _excuse(self, text: str) -> None:
+        """Say in the plot's place why there is none."""
+        self._turn += 1
+        self.note.object = ""
+        excuse = html_pane(sentence(text), margin=(20, 12))
+        self.plot.param.update(objects=[excuse], loading=False)
 
     def _chosen(self, name: str, value: object) -> None:
         """Keep a choice in the state; a copy, so that watchers see it."""
@@ -124,9 +141,7 @@ class PlanePart(Part):
         offer = self._offer()
         self._show_controls(offer)
         if not offer.planes:
-            self._turn += 1
-            self.plot.param.update(objects=[_excuse(offer.missing)], loading=False)
-            self.note.object = ""
+            self._excuse(offer.missing)
             return
         plane = self._plane(offer)
         place = (self.state.bundle, self.state.space_name, plane)
@@ -258,9 +273,7 @@ class HistogramPart(Part):
         self._show_controls()
         name, log = self.name, bool(self.state.drawer_choice.get("log_values"))
         if not name:
-            self._turn += 1
-            missing = "This bundle has no number a source: there is nothing to count."
-            self.plot.param.update(objects=[_excuse(missing)], loading=False)
+            self._excuse("This bundle has no number a source: there is nothing to count.")
             return
         place = (self.state.bundle, self.state.space_name, name)
         shown, selection = self.state.shown, self.state.selection
@@ -334,7 +347,3 @@ class HistogramPart(Part):
     def _brushed(self, low: float, high: float, how: Combine) -> None:
         values = read_values(self.state.bundle, self.state.space_name, self.name)
         self.state.select(rows_between(values, low, high, self.state.shown), how)
-
-
-def _excuse(text: str) -> pn.viewable.Viewable:
-    return html_pane(sentence(text), margin=(20, 12))

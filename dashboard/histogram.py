@@ -49,11 +49,6 @@ class Binned:
         log = "log\N{SUBSCRIPT ONE}\N{SUBSCRIPT ZERO} " if self.log else ""
         return f"{log}{name}" + (f" [{self.column.unit}]" if self.column.unit else "")
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its arrays."""
-        return int(self.codes.nbytes)
-
     def values_of(self, a: float, b: float) -> tuple[float, float]:
         """Return the column's values at two places of the axis, the smaller first."""
         low, high = min(a, b), max(a, b)

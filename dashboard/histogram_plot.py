@@ -21,7 +21,7 @@ from dashboard.state import Combine, ExplorerState
 
 EMPTY: dict[str, list[float]] = {"left": [], "right": [], "top": []}
 GREY = "#C3CAD3"
-MOST_TICKS = 4
+MOST_TICKS = 5
 LOG_FOOT = 0.3  # height of a bin with one source on the logarithmic scale, in decades
 
 

@@ -158,18 +158,31 @@ def count_points(
 
 
 @numba.njit(cache=True, nogil=True)
-def mean_of_points(pixels: Any, values: Any, weights: Any, height: int, width: int) -> Any:
-    """Return the mean of the values that are there, (height, width), NaN where none is."""
-    sums = np.zeros(height * width + 1)
-    counts = np.zeros(height * width + 1, np.uint32)
+def mean_of_points(
+    pixels: Any, codes: Any, values: Any, weights: Any, colours: int, shape: Any
+) -> Any:
+    """Return coloured count, grey count and mean value of each pixel of `shape`.
+
+    A value that is missing is NaN, and so is the mean where none is there; `weights` as in
+    `count_points`.
+    """
+    height, width = shape
+    sums, counts = np.zeros(height * width + 1), np.zeros(height * width + 1, np.uint32)
+    others, grey = np.zeros_like(counts), np.zeros_like(counts)
     for i in range(len(pixels)):
+        p = pixels[i]
+        weight = np.uint32(weights[i] if len(weights) else 1)
         if not np.isnan(values[i]):
-            weight = weights[i] if len(weights) else 1
-            sums[pixels[i]] += values[i] * weight
-            counts[pixels[i]] += np.uint32(weight)
+            sums[p] += values[i] * weight
+            counts[p] += weight
+        elif codes[i] < colours:
+            others[p] += weight
+        else:
+            grey[p] += weight
     for p in range(height * width):
         sums[p] = sums[p] / counts[p] if counts[p] else np.nan
-    return sums[:-1].reshape((height, width))
+    total = counts + others
+    return total[:-1].reshape(shape), grey[:-1].reshape(shape), sums[:-1].reshape(shape)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -45,11 +45,15 @@ def home(extent: Extent) -> Extent:
 
 @dataclass(frozen=True)
 class _Task:
-    """A picture to be drawn: of which request, for which view, at full resolution or not."""
+    """A picture to be drawn: of which request, for which view, at full resolution or not.
+
+    One that `refines` follows a coarse one of the same view.
+    """
 
     turn: int
     view: View
-    exact: bool
+    exact: bool = True
+    refines: bool = False
 
     @property
     def drawn_view(self) -> View:
@@ -86,7 +90,7 @@ class LivePicture:
         self.plot, self._subject, self._shown, self._rested = plot, subject, shown, rested
         self._drawing = self._waiting = False
         self._turn = self._content = 0  # the latest request, and the latest with new content
-        self._last = _Task(-1, View(0, 1, 0, 1, *size), exact=True)  # what the browser got
+        self._last = _Task(-1, View(0, 1, 0, 1, *size))  # what the browser got
         self._frame = 0
         self._ratio: object = 1.0
         self._size = {"inner_width": size[0], "inner_height": size[1]}
@@ -166,14 +170,15 @@ class LivePicture:
             self._content = self._turn
         document = self.plot.document
         if document is None or document.session_context is None:
-            self.draw_now()
+            if self._frame:  # before the first picture ranges are still being laid out
+                self.draw_now()
         elif not self._drawing and not self._waiting:
             self._drawing = True
             document.add_next_tick_callback(self._begin)
 
     def draw_now(self) -> None:
         """Draw the exact picture here and now: there is no browser yet that could wait."""
-        task = _Task(self._turn, self.view(), exact=True)
+        task = _Task(self._turn, self.view())
         self._put(draw(*self._subject(), task.view), task)
         self._rested(task.view)
 
@@ -187,9 +192,9 @@ class LivePicture:
         except LimitError:
             return  # counted where it was refused; the picture before it stays
         drawing, layers = self._subject()
-        known = self._turn in (self._last.turn, self._content)
-        exact = known or points_near(drawing, view) < COARSE_FROM
-        task = _Task(self._turn, view, exact)
+        refines = self._turn == self._last.turn
+        exact = refines or self._turn == self._content or points_near(drawing, view) < COARSE_FROM
+        task = _Task(self._turn, view, exact, refines)
         done = _POOL.submit(self._draw, task, drawing, layers)
         self._drawing = True
         document = self.plot.document
@@ -198,8 +203,8 @@ class LivePicture:
         )
 
     def _is_stale(self, task: _Task) -> bool:
-        """Tell whether nobody waits for a picture; a coarse one shows the way while we move."""
-        return task.turn < (self._turn if task.exact else self._content)
+        """Tell whether nobody waits for a picture; a quick one shows the way while we move."""
+        return task.turn < (self._turn if task.refines else self._content)
 
     def _draw(self, task: _Task, drawing: DrawingCopy, layers: Layers) -> Picture | None:
         if self._is_stale(task):

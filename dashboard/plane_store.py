@@ -1,97 +1,25 @@
-"""Planes and binned columns of the opened bundles: computed once, shared, bounded in bytes.
+"""Planes and binned columns of the opened bundles: computed once and shared by all sessions.
 
-Nothing here belongs to a visitor. A plane of four million sources takes half a second of CPU and
-64 MB, so only the last used ones are kept; two visitors who ask at once wait for the same work.
+A plane of four million sources takes half a second of CPU and 64 MB: it is made beside the event
+loop when somebody first opens it, and kept on the shelf that bounds all such memory.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
-from typing import Any, Protocol, TypeVar
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dashboard.colouring import Classes, colouring, describe_column
 from dashboard.histogram import Binned, binned
+from dashboard.shared import SHELF
 from latent_core import Bundle
 from latent_core.planes import Placed, Plane, placed
 
-MOST_BYTES = 320 * 2**20  # of all that is kept: four planes of four million sources and colours
-# one thread: a plane is wanted soon, pictures are wanted now
+# one thread: a plane is wanted soon, pictures are wanted now; and nothing is made twice
 POOL = ThreadPoolExecutor(max_workers=1, thread_name_prefix="planes")
-
-
-class Sized(Protocol):
-    """Anything that knows the bytes of its arrays."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its arrays."""
-
-
-T = TypeVar("T", bound=Sized)
-
-
-class Store:
-    """Keeps what was made last, up to a number of bytes; each thing is made once at a time."""
-
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self.most_bytes = most_bytes
-        self._lock = Lock()
-        self._made: OrderedDict[Hashable, Future[Any]] = OrderedDict()
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of what is kept."""
-        with self._lock:
-            return sum(_bytes(kept) for kept in self._made.values())
-
-    def has(self, key: Hashable) -> bool:
-        """Return whether a thing is there, so that `get` answers at once."""
-        with self._lock:
-            return key in self._made and self._made[key].done()
-
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return a thing, made now unless it is kept; who asks meanwhile waits for it."""
-        with self._lock:
-            known = self._made.get(key)
-            mine = known is None
-            future: Future[Any] = Future() if known is None else known
-            self._made[key] = future
-            self._made.move_to_end(key)
-        if not mine:
-            found: T = future.result()
-            return found
-        try:
-            made = make()
-        except BaseException as error:
-            with self._lock:
-                self._made.pop(key, None)
-            future.set_exception(error)
-            raise
-        future.set_result(made)
-        self._forget_oldest()
-        return made
-
-    def _forget_oldest(self) -> None:
-        with self._lock:
-            total = sum(_bytes(kept) for kept in self._made.values())
-            for key in list(self._made)[:-1]:
-                if total <= self.most_bytes:
-                    return
-                if self._made[key].done():
-                    total -= _bytes(self._made.pop(key))
-
-
-def _bytes(kept: Future[Any]) -> int:
-    return int(kept.result().nbytes) if kept.done() and not kept.exception() else 0
-
-
-STORE = Store()
 
 
 def _reader(
@@ -103,7 +31,7 @@ def _reader(
     def read(name: str) -> NDArray:
         if name in latents:
             return np.asarray(bundle.space(space).latents[rows, latents.index(name)])
-        series = bundle.catalog[name].iloc[rows]
+        series = bundle.table[name].iloc[rows]
         if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iuf":
             return series.to_numpy()
         return series.to_numpy(np.float64, na_value=np.nan)
@@ -123,13 +51,14 @@ def _plane_key(bundle: Bundle, space: str, plane: Plane) -> Hashable:
 
 def has_plane(bundle: Bundle, space: str, plane: Plane) -> bool:
     """Return whether a plane is computed already."""
-    return STORE.has(_plane_key(bundle, space, plane))
+    return _plane_key(bundle, space, plane) in SHELF
 
 
 def plane_of(bundle: Bundle, space: str, plane: Plane) -> Placed:
     """Return a plane with the sources of a bundle in it; the first call computes it."""
     read = _reader(bundle, space)
-    return STORE.get(_plane_key(bundle, space, plane), lambda: placed(plane, read))
+    found: Placed = SHELF.get(_plane_key(bundle, space, plane), lambda: placed(plane, read))
+    return found
 
 
 def places_of(
@@ -152,7 +81,8 @@ def drawn_colours(bundle: Bundle, space: str, plane: Plane, colour: str) -> NDAr
         return np.ascontiguousarray(values[order])
 
     key = ("colours", _plane_key(bundle, space, plane), space, colour)
-    return STORE.get(key, gather)
+    drawn: NDArray = SHELF.get(key, gather)
+    return drawn
 
 
 def _bins_key(bundle: Bundle, space: str, name: str, log: bool) -> Hashable:
@@ -162,7 +92,7 @@ def _bins_key(bundle: Bundle, space: str, name: str, log: bool) -> Hashable:
 
 def has_bins(bundle: Bundle, space: str, name: str, *, log: bool) -> bool:
     """Return whether a column is binned already."""
-    return STORE.has(_bins_key(bundle, space, name, log))
+    return _bins_key(bundle, space, name, log) in SHELF
 
 
 def bins_of(bundle: Bundle, space: str, name: str, *, log: bool) -> Binned:
@@ -172,4 +102,5 @@ def bins_of(bundle: Bundle, space: str, name: str, *, log: bool) -> Binned:
         values = read_values(bundle, space, name)
         return binned(describe_column(bundle, space, name), values, log=log)
 
-    return STORE.get(_bins_key(bundle, space, name, log), make)
+    found: Binned = SHELF.get(_bins_key(bundle, space, name, log), make)
+    return found

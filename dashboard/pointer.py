@@ -21,15 +21,23 @@ REST_MS = 125
 STEADY_PX = 4  # a hand that trembles by less keeps its card
 LONGEST_LINE = 60
 
-_HIDE = """
-const hide = () => {
-  clearTimeout(pointer.timer)
-  pointer.turn = (pointer.turn ?? 0) + 1
-  pointer.spot = null
+_CLEAR = """
+const clear = () => {
   if (hover.data.x.length)
     hover.data = { x: [], y: [], text: [], anchor: [], dx: [], dy: [], turn: [] }
 }
 """
+_HIDE = (
+    _CLEAR
+    + """
+const hide = () => {
+  clearTimeout(pointer.timer)
+  pointer.turn = (pointer.turn ?? 0) + 1
+  pointer.spot = null
+  clear()
+}
+"""
+)
 _MOVED = (
     _HIDE
     + f"""
@@ -42,8 +50,8 @@ pointer.timer = setTimeout(() => {{
 }}, {REST_MS})
 """
 )
-# An answer to a question that is no longer asked must not show.
-_ANSWERED = _HIDE + "if (hover.data.x.length && hover.data.turn[0] !== pointer.turn) hide()"
+# An answer to a question that is no longer asked must not show; the question that is asked stands.
+_ANSWERED = _CLEAR + "if (hover.data.x.length && hover.data.turn[0] !== pointer.turn) clear()"
 
 
 class Pointer:

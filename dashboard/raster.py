@@ -52,7 +52,7 @@ LARGEST_STRIP = 32_000_000  # bytes of the count planes that exist at a time
 MISSING_RGB = (196, 200, 206)
 VALUED, MISSING = 0, 1
 EVERY = np.empty(0, np.int32)  # no weights: each point stands for itself
-NO_MEANS = np.empty((0, 0))
+NO_BEST, NO_MEANS = np.empty((0, 0), np.int16), np.empty((0, 0))
 NAN = np.float32(np.nan)
 Floats = NDArray[np.float32]
 
@@ -195,9 +195,9 @@ def sketch(drawing: DrawingCopy, layers: Layers, view: View) -> Picture:
 
 
 class _Counts(NamedTuple):
-    """What each pixel of (H, W) holds: best layer, coloured, grey and missing count, mean value.
+    """What each pixel of (H, W) holds: best layer, coloured and grey count, mean value.
 
-    The means have no columns where no number is drawn.
+    Where a number is drawn there is no best layer, else no mean.
     """
 
     best: NDArray[np.int16]
@@ -225,16 +225,17 @@ def _gather(array: NDArray, runs: list[tuple[int, int]]) -> NDArray:
 
 
 def _count(x: Floats, y: Floats, layers: Layers, view: View, weights: NDArray) -> _Counts:
-    """Count points by sorting them; faster than a plane a layer up to MOST_SORTED of them."""
+    """Count points without a plane a layer: faster up to MOST_SORTED of them."""
     shape = (view.height, view.width)
     pixels = pixels_of(x, y, np.array([view.x0, view.x1, view.y0, view.y1]), *shape)
-    colours, means = len(layers.colours), NO_MEANS
+    colours = len(layers.colours)
     if layers.is_masked:
         drop(pixels, layers.codes, colours, view.height * view.width)
-    best, total, grey = count_points(pixels, layers.codes, weights, colours, *shape)
-    if layers.values is not None:
-        means = mean_of_points(pixels, layers.values, weights, *shape)
-    return _Counts(best, total, grey, means)
+    if layers.values is None:
+        best, total, grey = count_points(pixels, layers.codes, weights, colours, *shape)
+        return _Counts(best, total, grey, NO_MEANS)
+    found = mean_of_points(pixels, layers.codes, layers.values, weights, colours, shape)
+    return _Counts(NO_BEST, *found)
 
 
 def _strips(view: View, planes: int) -> list[tuple[int, int]]:
@@ -286,7 +287,7 @@ def _shaded(counts: _Counts, layers: Layers, view: View) -> Picture:
     else:
         table = packed(np.concatenate([layers.table, [MISSING_RGB]]).astype(np.uint8))
         steps = _steps(layers.ramp, counts.means[np.isfinite(counts.means)])
-        rgba = compose_values(steps, counts.means, counts.best == MISSING, counts.grey, table)
+        rgba = compose_values(steps, counts.means, counts.total, counts.grey, table)
     grey_radius = _point_size(beneath, grey_crowded, view.ratio)[0] if beneath else 0.0
     grown = spread(rgba, radius, grey_radius, LONELY_RADIUS * view.ratio)
     return Picture(grown, coloured + beneath)
@@ -299,8 +300,12 @@ def _steps(ramp: Ramp | None, values: NDArray[np.floating]) -> NDArray[np.uint8]
 
 def _point_size(count: int, crowded: float, ratio: float) -> tuple[float, int]:
     """Return the radius of a source in device pixels and its least alpha."""
-    # a CSS pixel holds ratio^2 of the device's
-    crowded = crowded * ratio**2 if count else 1.0
+    if not count:
+        crowded = 1.0
+    elif ratio >= 1:
+        crowded *= ratio**2  # a CSS pixel holds ratio^2 of the device's
+    else:  # where sources lie at random, so much of the finer pixels that make a coarse one
+        crowded = 1 - (1 - crowded) ** ratio**2
     radius = float(np.interp(crowded, CROWDINGS, RADII)) * ratio
     return radius, int(np.interp(crowded, CROWDINGS, ALPHA_FLOORS))
 

@@ -94,7 +94,7 @@ def compose(best: Any, total: Any, grey: Any, palette: Any, alpha: Any) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def compose_values(steps: Any, means: Any, missing: Any, grey: Any, table: Any) -> Any:
+def compose_values(steps: Any, means: Any, total: Any, grey: Any, table: Any) -> Any:
     """Colour each pixel whose mean is a number by the next of `steps` along `table`.
 
     One with missing values alone takes the last colour of the table.
@@ -107,7 +107,7 @@ def compose_values(steps: Any, means: Any, missing: Any, grey: Any, table: Any) 
             if np.isfinite(means[i, j]):
                 picture[i, j] = table[steps[n]]
                 n += 1
-            elif missing[i, j]:
+            elif total[i, j]:
                 picture[i, j] = table[-1]
             elif grey[i, j]:
                 picture[i, j] = UNDER

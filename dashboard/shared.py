@@ -30,6 +30,10 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._results)
 
+    def __contains__(self, key: Any) -> bool:
+        with self._lock:
+            return key in self._results
+
     def get(self, key: Any, make: Callable[[], Any]) -> Any:
         """Return what lies under the key, or make it; two sessions at once may both make it."""
         with self._lock:

@@ -22,7 +22,7 @@ from dashboard.colouring import (
     ramp,
 )
 from dashboard.mine import Mine
-from dashboard.selecting import box_around, nearest_row
+from dashboard.selecting import box_around
 from dashboard.showcase import showcase_row
 from dashboard.theme import PALETTES, palette
 from latent_core import Bundle, LatentSpace
@@ -269,10 +269,6 @@ class ExplorerState(param.Parameterized):
         hidden = set(self.hidden_classes) ^ {name}
         if len(hidden) < len(self.classes.names):
             self.hidden_classes = [n for n in self.classes.names if n in hidden]
-
-    def pick(self, x: float, y: float, reach: tuple[float, float]) -> int:
-        """Return the shown row nearest to a place of the map within reach, -1 where none is."""
-        return nearest_row(self.drawing, x, y, reach, self.shown)
 
     def place(self, row: int) -> tuple[float, float] | None:
         """Return where a row stands on the map, None where it has no place."""

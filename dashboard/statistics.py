@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from dashboard.bitmap import Bitmap
 from dashboard.colouring import Classes
-from dashboard.tally import Percentiles, class_counts, numbers_of, percentiles
+from dashboard.tally import (
+    Percentiles,
+    chosen,
+    class_counts,
+    histogram,
+    numbers_of,
+    percentiles,
+)
 from latent_core import Bundle
 from latent_core.catalog import Column
 from latent_core.modalities import Curve
@@ -75,18 +82,32 @@ def _whole(bundle: Bundle, name: str) -> Percentiles:
     return percentiles(values, Bitmap.all(len(values)), _BAND)
 
 
+def warm(bundle: Bundle, classes: Classes | None) -> None:
+    """Compile for the types of a bundle's columns, before anybody waits for it."""
+    few = Bitmap.from_rows(np.arange(min(1, len(bundle.table))), len(bundle.table))
+    if classes is not None:
+        class_shares(classes, few)
+    kinds: dict[object, str] = {}
+    for column in numeric_columns(bundle):
+        kinds.setdefault(bundle.table[column.name].dtype, column.name)
+    for name in kinds.values():
+        percentiles(_numbers(bundle, name), few, _BAND)
+    numbers = np.zeros(few.size, np.float32)  # what a map is coloured by, when a class is hidden
+    histogram(chosen(numbers, few), Bitmap.all(few.count), np.array([0.0, 1.0]))
+
+
 def _numbers(bundle: Bundle, name: str) -> NDArray[np.floating]:
     return numbers_of(bundle.table[name])
 
 
-def numeric_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> list[Column]:
+def numeric_columns(bundle: Bundle) -> list[Column]:
     """Return the columns worth a median: numbers, no ids, no errors of other columns."""
-    names = {column.name for column in columns}
+    names = {column.name for column in bundle.columns}
     return [
         column
-        for column in columns
+        for column in bundle.columns
         if column.kind == "number"
-        and pd.api.types.is_numeric_dtype(frame[column.name])
+        and pd.api.types.is_numeric_dtype(bundle.table[column.name])
         and not column.name.endswith("_id")
         and not (column.name.endswith("_err") and column.name.removesuffix("_err") in names)
     ]

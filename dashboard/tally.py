@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dashboard.bitmap import Bitmap
 
 _KEY_BITS = 16  # upper bits of a value that sort it into one of 65,536 bins
+_STEPS = 4096  # of a histogram's range: with few edges each
 _UINTS = {4: np.uint32, 8: np.uint64}
 _EXPONENTS = {4: 0x7F800000, 8: 0x7FF0000000000000}
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
@@ -57,22 +58,47 @@ def class_counts(codes: NDArray[np.integer], rows: Bitmap, classes: int) -> NDAr
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_bins(counts: Any, values: Any, edges: Any, words: Any) -> None:
-    bins = len(edges) - 1
+def _step(value: float, low: float, scale: float) -> Any:
+    """Return which of _STEPS equal steps from `low` a value is on; grows with the value."""
+    place = (value - low) * scale
+    if place < 0.0:
+        return np.int64(0)
+    return np.int64(place) if place < _STEPS else np.int64(_STEPS - 1)
+
+
+@numba.njit(cache=True, nogil=True)
+def _steps_of(edges: Any, low: float, scale: float) -> Any:
+    """Return how many edges between bins are on the steps before each, (_STEPS + 1,)."""
+    before = np.zeros(_STEPS + 1, np.int64)
+    for k in range(1, len(edges) - 1):
+        before[_step(edges[k], low, scale) + 1] += 1
+    for step in range(_STEPS):
+        before[step + 1] += before[step]
+    return before
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_bins(
+    counts: Any, values: Any, edges: Any, words: Any, low: float, scale: float
+) -> None:
+    """Count values in bins; only the edges on a value's own step are compared with it."""
+    before, least, most = _steps_of(edges, low, scale), edges[0], edges[-1]
     for w in range(len(words)):
         word, first = words[w], w * 64
         while word:
-            value = values[first + _lowest(word)]
+            value = np.float64(values[first + _lowest(word)])
             word &= word - _ONE
-            if edges[0] <= value <= edges[bins]:
-                low, high = 0, bins
-                while high - low > 1:
-                    middle = (low + high) >> 1
-                    if value >= edges[middle]:
-                        low = middle
-                    else:
-                        high = middle
-                counts[low] += 1
+            if not (value >= least and value <= most):
+                continue
+            step = _step(value, low, scale)
+            found, end = before[step], before[step + 1]
+            while found < end:
+                middle = (found + end) >> 1
+                if value >= edges[middle + 1]:
+                    found = middle + 1
+                else:
+                    end = middle
+            counts[found] += 1
 
 
 def histogram(
@@ -82,8 +108,12 @@ def histogram(
 
     A bin holds its lower edge, the last one its upper edge as well; NaN lies in none.
     """
+    edges = np.asarray(edges, np.float64)
+    finite = edges[np.isfinite(edges)]
+    low, width = (finite[0], finite[-1] - finite[0]) if len(finite) else (0.0, 0.0)
+    scale = _STEPS / width if width > 0 and np.isfinite(_STEPS / width) else 0.0
     counts = np.zeros(len(edges) - 1, np.int64)
-    _count_bins(counts, values, np.asarray(edges, np.float64), rows.words)
+    _count_bins(counts, values, edges, rows.words, float(low), float(scale))
     return counts
 
 

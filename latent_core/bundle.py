@@ -237,6 +237,15 @@ class StageWriter:
         if self.mapped:
             write_columns(self, name)
 
+    def take(self, source: Folder, name: str) -> None:
+        """Take over a file of another folder once its hash was compared: linked, else copied."""
+        path = source.file(name)
+        try:
+            self.path(name).hardlink_to(path)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(path, self.path(name))
+        self.records[name] = replace(source.manifest.files[name], stage=self.stage)
+
     def add(self, name: str, array: NDArray[Any] | None = None) -> None:
         """Record a file that was written at `path(name)`."""
         path = self.root / check_name(name)

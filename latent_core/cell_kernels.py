@@ -133,8 +133,9 @@ def _shift(query, w, box):
 def candidates(z, rows, boxes, query, w, k, allowed, skipped, budget):
     """Return places that hold the k nearest rows, rows looked at, and whether that is proven.
 
-    `query`, `w` (K,) float64, the largest weight 1; `allowed` (N,) bool by row number, or empty
-    for all; row `skipped` is left out; after `budget` rows no further cell is opened.
+    `query`, `w` (K,) float64, the largest weight 1; `allowed` (N / 8,) bits by row number, lowest
+    first, or empty for all; row `skipped` is left out; after `budget` rows no further cell is
+    opened.
     """
     # what Python calls is called by nothing compiled: numba mixes up the two when both come from
     # its cache ("'descr' is NULL")
@@ -162,21 +163,8 @@ def _search(z, rows, boxes, query, w, k, allowed, skipped, budget):
         seen += stop - start
         if len(place) - kept < stop - start:
             place, squared, kept = _make_room(place, squared, kept, to_keep)
-        kept = _look_through(
-            z,
-            rows,
-            start,
-            stop,
-            query32,
-            w32,
-            allowed,
-            skipped,
-            to_keep,
-            best,
-            place,
-            squared,
-            kept,
-        )
+        cell, filters = (z, rows, start, stop), (allowed, skipped, to_keep)
+        kept = _look_through(cell, filters, query32, w32, best, place, squared, kept)
         farthest = (np.sqrt(-best[0]) + shift) / (1 - step)
         to_open, to_keep = (farthest * (1 + step)) ** 2, (farthest * (1 + step) + shift) ** 2
     return _within(place[:kept], squared[:kept], to_keep), seen, True
@@ -200,12 +188,13 @@ def _descend(boxes, query, w, to_open, waiting):
 
 
 @njit(nogil=True, cache=True)
-def _look_through(
-    z, rows, start, stop, query, w, allowed, skipped, to_keep, best, place, squared, kept
-):
+def _look_through(cell, filters, query, w, best, place, squared, kept):
     """Keep the allowed rows of one cell that are near enough; returns how many are kept."""
+    z, rows, start, stop = cell
+    allowed, skipped, to_keep = filters
     for i in range(start, stop):
-        if (len(allowed) and not allowed[rows[i]]) or rows[i] == skipped:
+        row = rows[i]
+        if row == skipped or (len(allowed) and not allowed[row >> 3] >> (row & 7) & 1):
             continue
         distance = np.float64(_to_row(query, w, z[i]))
         if distance > to_keep:

@@ -122,12 +122,18 @@ class Cells:
     def _numbers(self) -> int:
         return int(self.rows.max(initial=-1)) + 1
 
-    def _mask(self, where: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    def _bits(self, where: NDArray[np.bool_] | None) -> NDArray[np.uint8]:
+        """Pack a filter: bits of millions of rows stay in the processor's own memory."""
         if where is not None and len(where) < self._numbers:
             raise LatentError(f"a filter of {len(where)} rows for rows up to {self._numbers}")
-        mask = np.zeros(0, bool) if where is None else np.ascontiguousarray(where).view()
-        mask.flags.writeable = False
-        return mask
+        return np.packbits(np.zeros(0, bool) if where is None else where, bitorder="little")
+
+    def _asked(self, queries: NDArray[np.floating], k: int) -> Floats:
+        if queries.shape[1:] != self.z.shape[1:] or k < 1:
+            raise LatentError(
+                f"{k} neighbors of points {queries.shape[1:]} among {self.z.shape[1]} latents"
+            )
+        return np.array(queries, np.float64, order="C")
 
     def candidates(
         self,
@@ -146,10 +152,11 @@ class Cells:
         """
         from latent_core import cell_kernels
 
+        asked = self._asked(np.asarray(query)[None], k)[0]
         places, seen, proven = cell_kernels.candidates(
             *(self.z, self.rows, self.boxes),
-            *(np.asarray(query, np.float64), weights / weights.max(), k),
-            *(self._mask(where), skip, NO_LIMIT if budget is None else budget),
+            *(asked, weights / weights.max(), k),
+            *(self._bits(where), skip, NO_LIMIT if budget is None else budget),
         )
         return places, seen, proven
 
@@ -172,7 +179,7 @@ class Cells:
         w = np.ones(self.z.shape[1]) if weights is None else weights
         rows, squared, seen, proven = candidates_of_many(
             *(self.z, self.rows, self.boxes),
-            *(np.array(queries, np.float64, order="C"), w / w.max(), k, self._mask(where)),
+            *(self._asked(queries, k), w / w.max(), k, self._bits(where)),
             np.full(len(queries), -1, np.int64) if skip is None else np.asarray(skip, np.int64),
             NO_LIMIT if budget is None else budget,
         )

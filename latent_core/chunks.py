@@ -103,6 +103,13 @@ def opened(ref: FolderRef) -> Folder:
     return folder
 
 
+def source_count(folder: Folder) -> int:
+    """Return how many rows the catalog has, which its file says in its footer."""
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(folder.file(CATALOG)).num_rows)
+
+
 def source_ids_of(folder: Folder) -> NDArray[np.int64]:
     """Read the identifiers alone, (N,): the other columns of millions of rows stay on the disk."""
     import pyarrow.parquet as pq

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from latent_core.errors import InputError
 
-MAP_METHODS = ("umap", "tsne")
+MAP_METHODS = {"umap": "UMAP", "tsne": "t-SNE"}
 FEWEST_LANDMARKS = 100
 
 

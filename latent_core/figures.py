@@ -22,8 +22,7 @@ from latent_core.evaluation import (
     value_agreement,
 )
 from latent_core.inputs import has_observations, load_observations
-from latent_core.map_quality import measure_map
-from latent_core.maps import Rows, finite_rows
+from latent_core.maps import Rows, finite_rows, measure_rows
 from latent_core.modalities import Constants, Observations
 from latent_core.products import XpSampled, load_product
 from latent_core.space_stages import space_rows
@@ -93,7 +92,7 @@ def _measure_one(
     placed = folder.array(base + "coordinates.npy")
     quality = folder.json(base + "projection.json").get("quality")
     if not quality:
-        quality = measure_map(lambda r: latents.z(rows[r]), placed[rows])
+        quality = measure_rows(latents, rows, placed)
     return {**quality, "agreement": _agreement(folder.catalog, sample, placed[sample])}
 
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_core.bundle import CATALOG, Folder, StageWriter
-from latent_core.chunks import Chunk, catalog_rows, product_in, product_of
+from latent_core.chunks import Chunk, catalog_rows, product_in, product_of, source_count
 from latent_core.errors import LatentError
 from latent_core.modalities import Constants, Modality, Observations, load_modality
-from latent_core.products import PRODUCTS, Product, load_product
+from latent_core.products import PRODUCTS, Product, load_product, product_files
 
 Key = int | slice | NDArray[np.int64] | NDArray[np.bool_]
 
@@ -184,14 +184,14 @@ def files_of(folder: Folder, name: str) -> tuple[str, ...]:
 
 def source_files(folder: Folder, modality: Modality) -> tuple[str, ...]:
     """Name the files that a modality's input is made of."""
-    return (CATALOG, *folder.names(f"observations/{modality.product}/"))
+    return (CATALOG, *product_files(folder, modality.product))
 
 
 def of_all_rows(folder: Folder, model: str, file: str) -> NDArray[np.float32]:
     """Return an array of a model for all catalog rows (N, k), NaN where it has none."""
     base = f"models/{model}"
     size = folder.array(f"{base}/latents.npy").shape[1]
-    spread = np.full((len(folder.catalog), size), np.nan, np.float32)
+    spread = np.full((source_count(folder), size), np.nan, np.float32)
     if f"{base}/{file}.npy" in folder:
         spread[folder.array(f"inputs/{model}/rows.npy")] = folder.array(f"{base}/{file}.npy")
     return spread

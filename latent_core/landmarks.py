@@ -13,10 +13,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.cells import MOST_LOOKED_AT, Cells
+from latent_core.cells import Cells
 
 REMOTE_SHARE = 0.1
 PILOTS = 20_000
+QUICK_LOOK, CANDIDATES = 128, 5  # rows looked at first; so many times too many stay
 ENOUGH_ROOM = 1.25  # sources per landmark below which all sources are on the map at no more cost
 CHUNK = 262_144
 SALT = 0x6C616E646D61726B  # so that being a landmark has nothing to do with the split
@@ -38,20 +39,33 @@ def choose_landmarks(
     """
     by_hash = np.lexsort((source_id, hashed(source_id, seed)))
     uniform = by_hash[: round(count * (1 - REMOTE_SHARE))]
-    pilots = latents(np.sort(uniform[:PILOTS]))
-    cells = Cells.build(pilots)
-    others = by_hash[len(uniform) :]
-    away = np.concatenate(
-        [
-            cells.nearest(
-                latents(others[start : start + CHUNK]), 1, budget=MOST_LOOKED_AT
-            ).distance[:, 0]
-            for start in range(0, len(others), CHUNK)
-        ]
-    )
-    # stable, so that of equally remote ones the first by hash is taken
-    remote = others[np.argsort(-away, kind="stable")[: count - len(uniform)]]
+    pilots = Cells.build(latents(uniform[:PILOTS]))
+    turn = np.empty(len(by_hash), np.int64)
+    turn[by_hash] = np.arange(len(by_hash))
+    others = np.flatnonzero(turn >= len(uniform))
+    remote = _farthest(pilots, latents, others, turn, count - len(uniform))
     return np.sort(np.concatenate([uniform, remote]))
+
+
+def _farthest(
+    pilots: Cells,
+    latents: Latents,
+    rows: NDArray[np.int64],
+    turn: NDArray[np.int64],
+    count: int,
+) -> NDArray[np.int64]:
+    """Return the rows farthest from their nearest pilot; of equally far ones those whose turn is.
+
+    A quick look never finds a pilot nearer than the nearest: it leaves out no remote source, and
+    those that only look remote are sorted out by the exact distance.
+    """
+    for budget, wanted in ((QUICK_LOOK, CANDIDATES * count), (None, count)):
+        away = np.empty(len(rows))
+        for start in range(0, len(rows), CHUNK):
+            part = slice(start, start + CHUNK)
+            away[part] = pilots.nearest(latents(rows[part]), 1, budget=budget).distance[:, 0]
+        rows = np.sort(rows[np.lexsort((turn[rows], -away))[:wanted]])
+    return rows
 
 
 def hashed(source_id: NDArray[np.int64], seed: int = 0) -> NDArray[np.uint64]:

@@ -16,6 +16,7 @@ from latent_core.projection import (
     DrawingCopy,
     Placer,
     Projection,
+    among,
     project,
     read_projector,
 )
@@ -125,25 +126,27 @@ class LatentSpace(Certainty, Neighborhood):
         self, latents: NDArray[np.floating], projection: str | None = None
     ) -> NDArray[np.float32]:
         """Place points (L, K) on a map: by its own projector, or at the median of the places of
-        their three nearest landmarks, which also places points that lack a block (NaN).
+        their three nearest landmarks (sources, where a map was made of all), which also places
+        points that lack a block (NaN).
         """
         here = self.projection(projection)
-        placed = self._placed(here, latents)
+        landmarks = self._file(f"projections/{here.name}/landmarks.npy")
+        if landmarks in self.bundle.folder:
+            placed = self._placer(here, landmarks).place(self.scaling.apply(latents))
+        else:
+            found = self.nearest(latents, min(PLACING_NEIGHBORS, len(self.present)))
+            placed = among(here.coordinates, *found).astype(np.float32)
+            placed[found[0][:, 0] < 0] = np.nan
         if here.projector is None:
             return placed
         return np.where(
             np.isfinite(latents).all(axis=1)[:, None], project(here.projector, latents), placed
         )
 
-    def _placed(self, here: Projection, latents: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Place points among a map's landmarks, among all sources where it came without any."""
-        landmarks = self._file(f"projections/{here.name}/landmarks.npy")
-        if landmarks not in self.folder:
-            rows, _ = self.nearest(latents, min(PLACING_NEIGHBORS, len(self.present)))
-            placed = np.median(here.coordinates[rows], axis=1).astype(np.float32)
-            placed[rows[:, 0] < 0] = np.nan
-            return placed
+    def _placer(self, here: Projection, landmarks: str) -> Placer:
+        """Keep a map's landmarks ready."""
         if here.name not in self._placers:
-            known = self.folder.array(landmarks)
-            self._placers[here.name] = Placer(self.scaled(known), here.coordinates[known])
-        return self._placers[here.name].place(self.scaling.apply(latents))
+            rows = self.bundle.folder.array(landmarks)
+            budget = here.settings.get("looked_at")
+            self._placers[here.name] = Placer(self.scaled(rows), here.coordinates[rows], budget)
+        return self._placers[here.name]

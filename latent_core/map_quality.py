@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_core.cells import Cells
+
 NEIGHBORS = 15
 SAMPLE = 2000
 CHUNK = 262_144
 
 Latents = Callable[[NDArray[np.int64]], NDArray[np.floating]]
+Nearest = Callable[[NDArray[np.int64], int], NDArray[np.int64]]
 
 
 def measure_map(
@@ -20,6 +23,7 @@ def measure_map(
     coordinates: NDArray[np.floating],
     is_landmark: NDArray[np.bool_] | None = None,
     *,
+    nearest: Nearest | None = None,
     neighbors: int = NEIGHBORS,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -29,17 +33,16 @@ def measure_map(
     a random map scores about k / M. Trustworthiness (Venna & Kaski 2001) is measured within the
     sample. Where a map has landmarks and placed sources, each kind is measured by a sample of its
     own, under "landmarks" and "placed"; what the placed ones lose against the landmarks is the
-    price of not mapping all.
+    price of not mapping all. `nearest(rows, k)` gives the k nearest other rows of each (A, k), if
+    there is an index for it; otherwise all are gone through, chunk by chunk.
     """
     count = len(coordinates)
     k = min(neighbors, max(1, count // 2 - 1))
     groups = _groups(count, is_landmark, np.random.default_rng(seed))
     asked = np.unique(np.concatenate([sample for sample, _ in groups.values()]))
     z = np.asarray(latents(asked), np.float32)
-    kept = _kept(
-        _others(asked, _nearest_in_z(latents, count, z, k + 1), k),
-        _others(asked, _nearest_on_map(coordinates, asked, k + 1), k),
-    )
+    true = nearest(asked, k) if nearest else _nearest_in_z(latents, count, (asked, z), k)
+    kept = _kept(true, _nearest_on_map(coordinates, asked, k))
     figures = {}
     for name, (sample, size) in groups.items():
         part = np.searchsorted(asked, sample)
@@ -81,31 +84,30 @@ def _groups(
 
 
 def _nearest_in_z(
-    latents: Latents, count: int, asked: NDArray[np.float32], k: int
+    latents: Latents, count: int, asked: tuple[NDArray[np.int64], NDArray[np.float32]], k: int
 ) -> NDArray[np.int64]:
-    """Return the k nearest rows of each of a few, (A, k), going through all once by chunks."""
+    """Return the k nearest others of a few rows and their z, (A, k), going through all once."""
     import faiss
 
-    best = np.full((len(asked), k), np.inf, np.float32)
-    items = np.full((len(asked), k), -1)
+    own, queries = asked
+    best = np.full((len(own), k + 1), np.inf, np.float32)
+    items = np.full((len(own), k + 1), -1)
     for start in range(0, count, CHUNK):
         rows = np.arange(start, min(start + CHUNK, count))
         z = np.ascontiguousarray(latents(rows), np.float32)
-        squared, found = faiss.knn(asked, z, min(k, len(rows)))
+        squared, found = faiss.knn(queries, z, min(k + 1, len(rows)))
         both = np.hstack([best, squared])
-        order = np.argsort(both, axis=1, kind="stable")[:, :k]
+        order = np.argsort(both, axis=1, kind="stable")[:, : k + 1]
         best = np.take_along_axis(both, order, axis=1)
         items = np.take_along_axis(np.hstack([items, rows[found]]), order, axis=1)
-    return items
+    return _others(own, items, k)
 
 
 def _nearest_on_map(
     coordinates: NDArray[np.floating], asked: NDArray[np.int64], k: int
 ) -> NDArray[np.int64]:
-    from scipy.spatial import KDTree
-
-    items = KDTree(coordinates).query(coordinates[asked], k=k)[1]
-    return np.asarray(items, np.int64).reshape(len(asked), k)
+    cells = Cells.build(coordinates)
+    return cells.nearest(np.asarray(coordinates[asked], np.float32), k, skip=asked).rows
 
 
 def _others(asked: NDArray[np.int64], items: NDArray[np.int64], k: int) -> NDArray[np.int64]:

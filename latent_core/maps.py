@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.config import MapSettings
+from latent_core.cells import NO_LIMIT, Cells
+from latent_core.config import MAP_METHODS, MapSettings
 from latent_core.landmarks import choose_landmarks, needs_landmarks
 from latent_core.map_quality import measure_map
 from latent_core.projection import FEWEST, Floats, Placer, principal_axes, umap_coordinates
@@ -21,7 +23,6 @@ from latent_core.similarity import Scaling
 from latent_core.tsne import EXAGGERATED_FOR, EXAGGERATION, THEN_FOR, tsne_coordinates
 
 CHUNK = 262_144
-NAMES = {"umap": "UMAP", "tsne": "t-SNE"}
 OWN_SETTINGS = {"umap": ("neighbors", "min_dist", "epochs"), "tsne": ("perplexity",)}
 Say = Callable[[int, int, str], None]
 
@@ -30,14 +31,14 @@ Say = Callable[[int, int, str], None]
 class Map:
     """A map with how it was made and its quality; `coordinates` (N, 2) are NaN without latents.
 
-    `landmarks` are the rows that it was made of, ascending.
+    `landmarks` are the rows that it was made of, ascending; None where it was made of all.
     """
 
     method: str
     coordinates: Floats
     settings: dict[str, Any]
     quality: dict[str, Any]
-    landmarks: NDArray[np.int64]
+    landmarks: NDArray[np.int64] | None
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,15 @@ class Made:
 
 @dataclass(frozen=True)
 class Rows:
-    """The latents of a space (N, K), an array or a memory map, z-scored as they are asked for."""
+    """The latents of a space (N, K), an array or a memory map, z-scored as they are asked for.
+
+    `index` holds the rows that have all latents, where searching it is faster than a scan.
+    """
 
     latents: NDArray[np.float32]
     scaling: Scaling
     source_id: NDArray[np.int64]
+    index: Cells | None = None
 
     @classmethod
     def fitted(cls, latents: NDArray[np.float32], source_id: NDArray[np.int64]) -> Rows:
@@ -86,7 +91,7 @@ def make_maps(rows: Rows, settings: MapSettings, say: Say) -> Iterator[Map]:
         landmarks = present[chosen]
     z = rows.z(landmarks)
     for method in settings.methods:
-        say(0, 0, f"{NAMES[method]} of {len(landmarks):,} sources")
+        say(0, 0, f"{MAP_METHODS[method]} of {len(landmarks):,} sources")
         made = Made(method, landmarks, z, coordinates_of(z, method, settings))
         yield _finished(rows, settings, made, present, say)
 
@@ -103,40 +108,55 @@ def _finished(
     rows: Rows, settings: MapSettings, made: Made, present: NDArray[np.int64], say: Say
 ) -> Map:
     """Place all other sources among the landmarks, and measure what the map keeps."""
-    placer = Placer(made.z, made.xy)
+    full = len(made.landmarks) == len(present)
+    described = _described(settings, made, full)
     coordinates = np.full((len(rows.latents), 2), np.nan, np.float32)
     coordinates[made.landmarks] = made.xy
-    others = np.ones(len(coordinates), bool)
-    others[made.landmarks] = False
-    other_rows = np.flatnonzero(others)
-    for part in chunks(len(other_rows)):
-        say(part.start, len(other_rows), f"{NAMES[made.method]}: placing among landmarks")
-        coordinates[other_rows[part]] = placer.place(rows.z(other_rows[part]))
-    say(0, 0, f"{NAMES[made.method]}: measuring what it keeps")
-    quality = measure_map(
-        lambda r: rows.z(present[r]), coordinates[present], np.isin(present, made.landmarks)
-    )
-    return Map(
-        made.method,
-        coordinates,
-        _described(settings, made, len(present), int(np.isfinite(coordinates[:, 0]).sum())),
-        quality,
-        made.landmarks,
+    rows_left = np.delete(np.arange(len(coordinates)), made.landmarks)
+    if len(rows_left):
+        # on a full map the few that lack a block have a search of the space's own, which is exact
+        placer = Placer(made.z, made.xy, NO_LIMIT if full else None)
+        for part in chunks(len(rows_left)):
+            say(part.start, len(rows_left), f"{MAP_METHODS[made.method]}: placing the others")
+            coordinates[rows_left[part]] = placer.place(rows.z(rows_left[part]))
+        if not full:
+            placed = int(np.isfinite(coordinates[:, 0]).sum()) - len(made.landmarks)
+            described |= {"placed": placed, "looked_at": placer.budget}
+    say(0, 0, f"{MAP_METHODS[made.method]}: measuring what it keeps")
+    quality = measure_rows(rows, present, coordinates, np.isin(present, made.landmarks))
+    return Map(made.method, coordinates, described, quality, None if full else made.landmarks)
+
+
+def measure_rows(
+    rows: Rows,
+    present: NDArray[np.int64],
+    coordinates: Floats,
+    is_landmark: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
+    """Measure what a map (N, 2) keeps of the rows that have all latents, as `measure_map` does."""
+    return measure_map(
+        lambda asked: rows.z(present[asked]),
+        coordinates[present],
+        is_landmark,
+        nearest=partial(_nearest, rows, rows.index, present) if rows.index else None,
     )
 
 
-def _described(settings: MapSettings, made: Made, present: int, shown: int) -> dict[str, Any]:
-    own = {name: getattr(settings, name) for name in OWN_SETTINGS[made.method]}
+def _nearest(
+    rows: Rows, index: Cells, present: NDArray[np.int64], asked: NDArray[np.int64], k: int
+) -> NDArray[np.int64]:
+    own = present[asked]
+    return np.searchsorted(present, index.nearest(rows.z(own), k, skip=own).rows)
+
+
+def _described(settings: MapSettings, made: Made, full: bool) -> dict[str, Any]:
+    described = {"method": made.method, "full": full}
+    if not full:
+        described["landmarks"] = len(made.landmarks)
+    described |= {name: getattr(settings, name) for name in OWN_SETTINGS[made.method]}
     if made.method == "tsne":
-        own |= {"exaggeration": EXAGGERATION, "iterations": [EXAGGERATED_FOR, THEN_FOR]}
-    return {
-        "method": made.method,
-        **own,
-        "seed": settings.seed,
-        "full": len(made.landmarks) == present,
-        "landmarks": len(made.landmarks),
-        "placed": shown - len(made.landmarks),
-    }
+        described |= {"exaggeration": EXAGGERATION, "iterations": [EXAGGERATED_FOR, THEN_FOR]}
+    return {**described, "seed": settings.seed}
 
 
 def finite_rows(latents: NDArray[np.floating]) -> NDArray[np.int64]:

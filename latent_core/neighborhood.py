@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from latent_core.opened import Bundle
 
 ASKED, OUTSIDE_PERCENTILE = 2000, 99
-MEMBERS = 5000  # so many of a selection are asked for their neighbors, drawn evenly
+MEMBERS = 1000  # so many of a selection are asked for their neighbors, drawn at random
 
 
 class Neighborhood:
@@ -128,7 +128,8 @@ class Neighborhood:
         With their distances, exactly. Latents that are NaN do not count; a point of NaN alone has
         no neighbors: rows -1 and distances inf, as where there are fewer than k sources.
         """
-        z = self.scaling.apply(latents)
+        # float32 as the sources' own, so that a source is at no distance from itself
+        z = self.scaling.apply(latents).astype(np.float32)
         rows = np.full((len(z), k), -1, np.int64)
         distance = np.full((len(z), k), np.inf)
         for used, same in by_missing(z):
@@ -149,25 +150,32 @@ class Neighborhood:
     ) -> pd.DataFrame:
         """Return up to k sources that stand beside a selection of catalog rows but not in it.
 
-        Each member (of many, MEMBERS of them) names its `each` nearest neighbors; those named most
-        come first, then those nearest to a member. Columns: source_id, row, named, distance.
-        Raises InputError where no row has latents in this space.
+        Each member (of many, MEMBERS of them) names its `each` nearest neighbors, as far as the
+        plan goes; those named most come first, then those nearest to a member. Columns:
+        source_id, row, named (by how many), distance (to the nearest of them).
+        Raises InputError where no row has latents in this space, or for a k that is not positive.
         """
-        members = np.intersect1d(rows, self.present)
+        if k < 1:
+            raise InputError(f"k is {k}; ask for at least one source")
+        inside = np.zeros(len(self.latents), bool)
+        inside[rows] = True
+        members = self.present[inside[self.present]]
         if not len(members):
             raise InputError(
                 f"none of these sources has all latents of space {self.name!r}",
                 remedy="select others or choose another space",
             )
-        if len(members) > MEMBERS:
-            drawn = np.random.default_rng(0).choice(len(members), MEMBERS, replace=False)
-            asked = members[np.sort(drawn)]
-        else:
-            asked = members
-        w = block_weights(self.blocks, weights, self.latents.shape[1])
-        found = self.index.cells.nearest(self.scaled(asked), each, weights=w, skip=asked)
+        drawn = np.random.default_rng(0).permutation(len(members))[:MEMBERS]
+        asked = members[np.sort(drawn)]
+        found = self.index.cells.nearest(
+            self.scaled(asked),
+            each,
+            weights=block_weights(self.blocks, weights, self.latents.shape[1]),
+            skip=asked,
+            budget=self.index.plan.budget,
+        )
         named = pd.DataFrame({"row": found.rows.ravel(), "distance": found.distance.ravel()})
-        named = named[(named["row"] >= 0) & ~np.isin(named["row"], members)]
+        named = named[(named["row"] >= 0) & ~inside[named["row"]]]
         table = named.groupby("row")["distance"].agg(named="size", distance="min").reset_index()
         table = table.sort_values(["named", "distance", "row"], ascending=[False, True, True])
         table = table.head(k).reset_index(drop=True)

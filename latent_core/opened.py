@@ -105,6 +105,8 @@ class Bundle:
 
     def space(self, name: str | None = None) -> LatentSpace:
         """Open a space by name (the first where none is given); opened once."""
+        if name in self._spaces:  # views ask at every step, and `spaces` reads files
+            return self._spaces[name]
         name = name or self.spaces[0]
         if name not in self.spaces:
             raise FolderError(

@@ -24,7 +24,7 @@ from latent_core.chunks import Chunk, FolderRef, opened
 from latent_core.encoding import encode, noise_scatter, read_network
 from latent_core.executors import Workers
 from latent_core.inputs import InputMaker, observations_in
-from latent_core.modalities import Constants, load_modality
+from latent_core.modalities import Constants, Observations, load_modality
 from latent_core.trust import chi_of, training_distance
 
 if TYPE_CHECKING:
@@ -50,16 +50,6 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Prepare(Work):
-    """Make a modality's input; its arrays are kept where `stored`."""
-
-    folder: FolderRef
-    modality: str
-    constants: Constants
-    stored: bool
-
-
-@dataclass(frozen=True)
 class Encode(Work):
     """Encode a model's input; with `draws`, find what its noise does to the latents."""
 
@@ -67,6 +57,17 @@ class Encode(Work):
     model: str
     draws: int
     seed: int
+
+
+@dataclass(frozen=True)
+class Prepare(Work):
+    """Make a modality's input; keep its arrays where `stored`, `encode` it at once where told."""
+
+    folder: FolderRef
+    modality: str
+    constants: Constants
+    stored: bool
+    encode: Encode | None = None
 
 
 @dataclass(frozen=True)
@@ -91,24 +92,29 @@ def prepare_chunk(work: Prepare) -> Done:
     given = maker.of_chunk(work.chunk)
     kept = {f"array_{n}": a for n, a in given.arrays.items()} if work.stored else {}
     work.save({"rows": given.rows, "scales": given.scales, **kept})
+    if work.encode is not None:
+        _encode(work.encode, given)
     return Done(len(given), given.rejected)
 
 
 def encode_chunk(work: Encode) -> Done:
     """Encode a chunk and measure how well the model reproduces it."""
+    given = observations_in(opened(work.folder), work.model, work.chunk)
+    _encode(work, given)
+    return Done(len(given))
+
+
+def _encode(work: Encode, given: Observations) -> None:
     import torch
 
     torch.set_num_threads(1)  # the stage puts this process's own number back
-    folder = opened(work.folder)
     network = _network(work.folder, work.model)
-    given = observations_in(folder, work.model, work.chunk)
     means, sigmas = encode(network, given.arrays)
     found = {MEANS: means, SIGMAS: sigmas, CHI: chi_of(network, given.arrays, means)}
     if work.draws:
         seed = (work.seed, work.chunk.number)
         found[NOISE] = noise_scatter(network, given.arrays, work.draws, seed)
     work.save(found)
-    return Done(len(given))
 
 
 def distance_chunk(work: Distance) -> Done:
@@ -188,17 +194,21 @@ def joiner(writer: StageWriter, base: str) -> Iterator[Joiner]:
 def run_pass(
     function: Callable[[Kind], Done],
     tasks: Sequence[Kind],
-    grown: Joiner,
+    grown: Sequence[Joiner],
     *,
     workers: Workers,
     report: Report,
     stage: str,
 ) -> list[Done]:
-    """Work through chunks in order; `report` is told rows, rate and the time that remains."""
+    """Work through chunks in order; `report` is told rows, rate and the time that remains.
+
+    Each of `grown` takes up what the chunk's worker left in its folder of parts.
+    """
     begun, total = time.monotonic(), tasks[-1].chunk.stop if tasks else 0
     results = []
     for task, done in zip(tasks, workers.map(function, tasks), strict=True):
-        grown.append(task.chunk.number)
+        for one in grown:
+            one.append(task.chunk.number)
         results.append(done)
         rate = task.chunk.stop / max(time.monotonic() - begun, 1e-9)
         left = (total - task.chunk.stop) / rate

@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 
 from latent_core import space_stages, stages
+from latent_core.beginning import SETTINGS, origin_of, start, store_settings
 from latent_core.bundle import (
     CATALOG,
     Folder,
     Manifest,
-    StageWriter,
     disk_errors,
     forget_stages,
     new_folder,
     refuse_existing,
     replace_folder,
-    write_manifest,
     write_stage,
 )
 from latent_core.catalog import read_catalog
@@ -34,32 +33,26 @@ from latent_core.config import (
     find_settings,
     read_settings,
 )
-from latent_core.encoding import Weights, save_weights
+from latent_core.early import forget_early
+from latent_core.encoding import Weights
 from latent_core.errors import FolderError, LatentError
 from latent_core.executors import SERIAL, Workers
 from latent_core.figures import evaluate_space
 from latent_core.maps import Rows
 from latent_core.modalities import load_modality
-from latent_core.modalities.xp_operator import DERIVED, coefficients_from_sampled, require_release
 from latent_core.opened import space_names
 from latent_core.predictions import KIND, predict_sources
 from latent_core.products import (
-    PRODUCTS,
-    Product,
     XpCoefficients,
     XpSampled,
-    load_product,
     product_names,
-    save_product,
 )
-from latent_core.provenance import RELEASE, release_of, save_release
+from latent_core.provenance import save_release
 from latent_core.release import Release, load_release
 from latent_core.report.stage import forget_stale_report, write_report
 from latent_core.stages import Report, silent
-from latent_core.truth import load_truth, save_truth
 from latent_core.version import __version__
 
-SETTINGS = "build.toml"
 IMPORTED = "imported"
 MODEL_STAGES = ("inputs", "train", "encode")
 SPACE_STAGES = ("index", "map", "evaluate")
@@ -87,13 +80,13 @@ def build(
     if out.exists() and not overwrite and (out / CATALOG).is_file():
         folder = Folder.open(out, "bundle")
         _refuse_other_survey(folder, source)
-        _store_settings(folder, text)
+        store_settings(folder, text)
         run(folder, settings, report, workers)
         return out
     refuse_existing(out, overwrite=overwrite)
     try:
         with disk_errors(out):
-            folder = start(growing, source, text, weights=weights, report=report)
+            folder = start(growing, source, text, weights=weights, report=report, workers=workers)
             _carry_labels(out, folder, report)
             run(folder, settings, report, workers)
             replace_folder(growing, out)
@@ -127,49 +120,6 @@ def _settings(source: Folder, config: Path | None) -> tuple[str, BuildSettings]:
     return text, replace(settings, models=kept, spaces=spaces)
 
 
-def start(
-    growing: Path,
-    source: Folder,
-    text: str,
-    *,
-    weights: Mapping[str, Weights] | None = None,
-    report: Report = silent,
-) -> Folder:
-    """Take up an interrupted build of the same survey, or copy the survey into a new one."""
-    if (growing / "manifest.json").is_file() and not weights:
-        folder = Folder.open(growing, "bundle")
-        if folder.stage("create") == _origin(source):
-            _store_settings(folder, text)
-            return folder
-    shutil.rmtree(growing, ignore_errors=True)
-    growing.mkdir(parents=True)
-    report("copy", 0, 0, source.name)
-    writer = StageWriter(growing, "create")
-    writer.save_catalog(source.catalog)
-    if RELEASE in source:
-        save_release(writer, release_of(source))
-    for product in products_of(source):
-        save_product(writer, product)
-    truth = load_truth(source)
-    if truth is not None:
-        save_truth(writer, truth)
-    # a stage of its own, so that other settings do not make the copied survey look new
-    chosen = StageWriter(growing, "settings")
-    chosen.save_text(SETTINGS, text)
-    brought = StageWriter(growing, "weights")
-    for name, given in (weights or {}).items():
-        save_weights(brought, f"weights/{name}", given)
-    manifest = replace(
-        source.manifest,
-        kind="bundle",
-        code_version=__version__,
-        stages={"create": _origin(source)},
-        files={**writer.records, **chosen.records, **brought.records},
-    )
-    write_manifest(growing, manifest)
-    return Folder.open(growing, "bundle")
-
-
 def _carry_labels(old: Path, folder: Folder, report: Report) -> None:
     """Copy the labels joined to a bundle into the one made anew, where the sources are the same.
 
@@ -192,36 +142,8 @@ def _carry_labels(old: Path, folder: Folder, report: Report) -> None:
             writer.save_catalog(table, f"{stage}.parquet")
 
 
-def products_of(source: Folder) -> list[Product]:
-    """Return a survey's products; XP coefficients are derived where it has sampled ones only."""
-    loaded = [load_product(source, PRODUCTS[name]) for name in product_names(source)]
-    found = [product for product in loaded if product is not None]
-    sampled = next((p for p in found if isinstance(p, XpSampled)), None)
-    if sampled is None or any(isinstance(p, XpCoefficients) for p in found):
-        return found
-    good = np.isfinite(sampled.flux).all(axis=1) & (sampled.flux_error > 0).all(axis=1)
-    if not good.any():
-        return found
-    require_release(release_of(source), "coefficients of sampled spectra")
-    values, errors = coefficients_from_sampled(sampled.flux[good], sampled.flux_error[good])
-    rows = np.asarray(sampled.rows[good], np.int64)
-    return [*found, XpCoefficients(rows, values, errors.astype(np.float32), DERIVED)]
-
-
-def _origin(source: Folder) -> dict[str, Any]:
-    """Name a survey, its version without the labels joined to it, and these labels."""
-    labels, own = source.label_stages(), source.manifest
-    bare = replace(
-        own,
-        files={n: r for n, r in own.files.items() if r.stage not in labels},
-        stages={n: s for n, s in own.stages.items() if n not in labels},
-    )
-    origin: dict[str, Any] = {"survey": source.name, "version": bare.version}
-    return origin | ({"labels": {n: dict(own.stages[n]) for n in labels}} if labels else {})
-
-
 def _refuse_other_survey(folder: Folder, source: Folder) -> None:
-    made, wanted = folder.stage("create") or {}, _origin(source)
+    made, wanted = folder.stage("create") or {}, origin_of(source)
     if made == wanted:
         return
     if all(made.get(key) == wanted[key] for key in ("survey", "version")):
@@ -236,13 +158,6 @@ def _refuse_other_survey(folder: Folder, source: Folder) -> None:
     )
 
 
-def _store_settings(folder: Folder, text: str) -> None:
-    if folder.file(SETTINGS).read_text(encoding="utf-8") == text:
-        return
-    with write_stage(folder, "settings", {}) as writer:
-        writer.save_text(SETTINGS, text)
-
-
 def run(
     folder: Folder,
     settings: BuildSettings,
@@ -254,6 +169,7 @@ def run(
     wanted |= {f"{stage}/{name}" for stage in SPACE_STAGES for name in settings.spaces}
     wanted |= {f"predict/{name}" for name, m in settings.models.items() if m.kind == KIND}
     wanted |= set(folder.label_stages())  # a person's, not made of settings
+    forget_early(folder, settings.models)
     forget_stages(folder, {s for s in folder.manifest.stages if "/" in s} - wanted)
     for name in settings.models:
         report(f"prepare {name}", 0, 0, "")

@@ -97,12 +97,6 @@ class Placed:
     home: Extent
     missing: int
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its arrays."""
-        found = self.drawing
-        return sum(int(a.nbytes) for a in (found.order, found.x, found.y, found.offsets))
-
 
 @dataclass(frozen=True)
 class Offer:

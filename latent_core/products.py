@@ -240,6 +240,11 @@ def product_names(folder: Folder) -> tuple[str, ...]:
     return tuple(name for name in PRODUCTS if f"{_folder(name)}/rows.npy" in folder)
 
 
+def product_files(folder: Folder, name: str) -> tuple[str, ...]:
+    """Names of the files of a raw product."""
+    return folder.names(f"{_folder(name)}/")
+
+
 def item_of_row(rows: NDArray[np.int64], row: int) -> int | None:
     """Return the position of a catalog row in a product's `rows`, None where it is absent."""
     place = int(np.searchsorted(rows, row))

@@ -21,9 +21,9 @@ from latent_core.errors import LatentError
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 FEW_DIMENSIONS = 8
-FEW_ALLOWED = 64
-# a plan looks at 4 M numbers before it gives up a proof, some 5 ms; it is measured on 500 sources
-AFFORDED, PLAN_ROWS, PLAN_NEIGHBORS, PLAN_RECALL = 4_000_000, 500, 10, 0.999
+FEW_ALLOWED = 512  # of so many rows one: going through those few beats searching the cells
+# a plan looks at 3 M numbers before it gives up a proof, some 4 ms; it is measured on 500 sources
+AFFORDED, PLAN_ROWS, PLAN_NEIGHBORS, PLAN_RECALL = 3_000_000, 500, 10, 0.999
 # nearest_neighbors scans all pairs of up to so many; beyond, 10^10 pairs would take minutes
 FEW_ROWS, MANY_PAIRS = 50_000, 4_000_000_000
 RECALL, RECALL_ROWS = 0.995, 500
@@ -94,7 +94,7 @@ class SearchPlan:
             if recall >= PLAN_RECALL:
                 share = float(found.proven.mean())
                 return cls(budget, recall, k, len(asked), share, _middle_and_most(found.seen))
-            budget += budget // 2
+            budget += budget // 4
         return cls(None, 1.0, k, len(asked), 1.0, _middle_and_most(true.seen))
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from latent_core.bundle import Folder, StageWriter, write_stage
 from latent_core.cells import Cells
+from latent_core.chunks import source_ids_of
 from latent_core.config import BuildSettings, MapSettings, check_map
 from latent_core.errors import LatentError
 from latent_core.inputs import of_all_rows
@@ -23,6 +24,8 @@ from latent_core.modalities import load_modality
 from latent_core.projection import sort_for_drawing
 from latent_core.similarity import Scaling, SearchPlan
 from latent_core.stages import Report, is_fresh, made_from, silent
+
+MANY_SOURCES = 200_000  # from here on a search beats a scan for the few that are asked
 
 
 def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: bool = False) -> bool:
@@ -35,11 +38,9 @@ def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: boo
         return False
     latents: dict[str, NDArray[np.float32]] = {}
     sigmas: dict[str, NDArray[np.float32]] = {}
-    noise: dict[str, NDArray[np.float32]] = {}
     for block, modality in space.blocks.items():
         latents[block] = of_all_rows(folder, modality, "latents")
         sigmas[block] = of_all_rows(folder, modality, "sigmas")
-        noise[block] = of_all_rows(folder, modality, "noise_sigmas")
     with write_stage(folder, f"index/{name}", record) as writer:
         save_space(
             writer,
@@ -51,9 +52,10 @@ def join_space(folder: Folder, settings: BuildSettings, name: str, *, force: boo
             rank=rank,
             latent_names=_latent_names(settings, space.blocks, latents),
         )
-        joined = np.hstack(list(noise.values()))
-        if np.isfinite(joined).any():
-            writer.save_array(f"spaces/{name}/noise_sigmas.npy", joined)
+        models = space.blocks.values()
+        if any(f"models/{model}/noise_sigmas.npy" in folder for model in models):
+            noise = [of_all_rows(folder, model, "noise_sigmas") for model in models]
+            writer.save_array(f"spaces/{name}/noise_sigmas.npy", np.hstack(noise))
     return True
 
 
@@ -113,11 +115,22 @@ def save_space(
 def space_rows(folder: Folder, name: str) -> Rows:
     """Return the latents of a space with the scaling that its index has."""
     scaling = folder.json(f"spaces/{name}/space.json")["scaling"]
+    latents = folder.array(f"spaces/{name}/latents.npy")
     return Rows(
-        folder.array(f"spaces/{name}/latents.npy"),
+        latents,
         Scaling(np.asarray(scaling["mean"]), np.asarray(scaling["spread"])),
-        folder.catalog.source_id,
+        source_ids_of(folder),
+        _proving_index(folder, name, len(latents)),
     )
+
+
+def _proving_index(folder: Folder, name: str, count: int) -> Cells | None:
+    """Return the index of a large space if it proves its answers with few looks, else None."""
+    base = f"spaces/{name}/similarity"
+    if count < MANY_SOURCES or f"{base}.json" not in folder:
+        return None
+    proves = folder.json(f"{base}.json")["budget"] is None
+    return Cells.read(folder, base, count) if proves else None
 
 
 def make_map(
@@ -159,8 +172,9 @@ def save_maps(
     for rank, drawn in enumerate(made):
         about = {"rank": rank, "quality": drawn.quality}
         save_map(writer, space, drawn.method, drawn.coordinates, drawn.settings, about)
-        base = f"spaces/{space}/projections/{drawn.method}"
-        writer.save_array(f"{base}/landmarks.npy", drawn.landmarks)
+        if drawn.landmarks is not None:
+            file = f"spaces/{space}/projections/{drawn.method}/landmarks.npy"
+            writer.save_array(file, drawn.landmarks)
 
 
 def save_map(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,16 @@ from numpy.typing import NDArray
 from latent_core import trust
 from latent_core.activity import activity
 from latent_core.bundle import Folder, StageWriter, sha256_of, write_stage
-from latent_core.chunks import catalog_rows, cut, even, product_of, refer, source_ids_of
+from latent_core.chunks import (
+    catalog_rows,
+    cut,
+    even,
+    product_of,
+    refer,
+    source_ids_of,
+)
 from latent_core.config import BuildSettings, ModelSettings
+from latent_core.early import encoded_early, mark, take
 from latent_core.encoding import Weights, read_network, save_weights
 from latent_core.errors import LatentError
 from latent_core.executors import SERIAL, Workers
@@ -36,13 +45,11 @@ from latent_core.modalities import Constants, load_modality
 from latent_core.modalities.xp_operator import require_release
 from latent_core.models import make_model
 from latent_core.passes import (
-    CHI,
-    DISTANCE,
     MEANS,
     SIGMAS,
     Distance,
+    Done,
     Encode,
-    Joiner,
     Prepare,
     distance_chunk,
     encode_chunk,
@@ -53,11 +60,12 @@ from latent_core.passes import (
 from latent_core.passes import Report as Report
 from latent_core.products import XpCoefficients
 from latent_core.provenance import release_of
-from latent_core.training import TRAIN, history_csv, one_thread, split_of, train
+from latent_core.training import TRAIN, Epoch, history_csv, one_thread, split_of, train
 from latent_core.trust import fit_limits, training_sample
 from latent_core.version import __version__
 
 NOISE_SEED = 0
+LATENTS = (MEANS, SIGMAS)
 # A mean of so many is as good as needed, and their spectra are 130 MB
 FITTED = 100_000
 
@@ -105,32 +113,50 @@ def prepare(
         return False
     if modality.product == XpCoefficients.name:
         require_release(release_of(folder), name)
+    if model.weights:
+        train_model(folder, settings, name)
     ids = source_ids_of(folder)
     constants = _constants(folder, settings, model, ids)
-    stored = not model.weights
-    base = f"inputs/{name}"
+    base, stored = f"inputs/{name}", not model.weights
     with write_stage(folder, base, record) as writer:
         plain = {n: np.asarray(c).tolist() for n, c in constants.items()}
         writer.save_json(f"{base}/constants.json", plain)
         if not stored:
             writer.save_json(f"{base}/made.json", {"modality": modality.name})
-        with joiner(writer, base) as grown:
-            ref = refer(folder, source_files(folder, modality))
-            kind = modality.name, constants, stored
-            tasks = [Prepare(str(grown.parts), c, ref, *kind) for c in cut(ids)]
-            stage = f"prepare {name}"
+        files = (*source_files(folder, modality), *(() if stored else _model_files(name)))
+        kind = refer(folder, files), modality.name, constants, stored
+        lent = encoded_early(folder, name, model.noise_draws, NOISE_SEED)
+        with joiner(writer, base) as grown, nullcontext() if stored else lent as early:
+            tasks = [
+                Prepare(
+                    str(grown.parts), chunk, *kind, early.task(chunk, kind[0]) if early else None
+                )
+                for chunk in cut(ids)
+            ]
             done = run_pass(
-                prepare_chunk, tasks, grown, workers=workers, report=report, stage=stage
+                prepare_chunk,
+                tasks,
+                [grown, early.grown] if early else [grown],
+                workers=workers,
+                report=report,
+                stage=f"prepare {name}",
             )
+        _refuse_none(folder, name, done)
         rejected = [one for part in done for one in part.rejected]
-        if not any(part.sources for part in done):
-            why = rejected[0][1] if rejected else "no source carries it"
-            raise LatentError(f"{folder.path}: no source can be used for {name}: {why}")
         writer.save_json(
             f"{base}/rejected.json",
             [{"source_id": str(ids[row]), "reason": why} for row, why in rejected],
         )
+    if not stored:
+        mark(folder, name, _encode_record(folder, settings, name))
     return True
+
+
+def _refuse_none(folder: Folder, name: str, done: Sequence[Done]) -> None:
+    if not any(part.sources for part in done):
+        rejected = next((part.rejected for part in done if part.rejected), ())
+        why = rejected[0][1] if rejected else "no source carries it"
+        raise LatentError(f"{folder.path}: no source can be used for {name}: {why}")
 
 
 def _constants(
@@ -185,37 +211,46 @@ def train_model(
     """Train a model or take shipped weights (stage `train/<name>`); False where it is fresh."""
     model = settings.models[name]
     trained_by = {k: v for k, v in asdict(model).items() if k != "noise_draws"}
-    record = made_from(folder, (f"inputs/{name}",), [trained_by, _weights_hash(folder, model)])
+    needed = () if model.weights else (f"inputs/{name}",)
+    record = made_from(folder, needed, [trained_by, _weights_hash(folder, model)])
     if not force and is_fresh(folder, f"train/{name}", record):
         return False
-    observations = load_observations(folder, name)
-    constants = load_constants(folder, name)
-    side = split_of(source_ids_of(folder)[observations.rows], settings.split)
-    history = []
+    history: list[Epoch] = []
     if model.weights:
-        weights, about = _given(folder, model)
-        network, _ = read_network(weights, about)
+        file, about = _given(folder, model)
+        trained, history = Weights(*read_network(file, about), about), []
     else:
-        network = _seeded(model)
-        about = _about(folder, model, side)
-        checkpoint = _checkpoint(folder, name, record)
-        phases = [(model.training, checkpoint)]
-        if model.pretraining:  # a file of its own: the optimizer's state is not the same
-            first = checkpoint.with_suffix(".pretraining.safetensors")
-            phases.insert(0, (model.pretraining, first))
-        for phase, file in phases:
-            history += train(
-                network,
-                observations.arrays,
-                side,
-                phase,
-                checkpoint=file,
-                progress=lambda done, total, text: report(f"train {name}", done, total, text),
-            )
+        trained, history = _trained(
+            folder, settings, name, _checkpoint(folder, name, record), report
+        )
     with write_stage(folder, f"train/{name}", record) as writer:
-        save_weights(writer, f"models/{name}", Weights(network, constants, about))
+        save_weights(writer, f"models/{name}", trained)
         writer.save_text(f"models/{name}/history.csv", history_csv(history))
     return True
+
+
+def _trained(
+    folder: Folder, settings: BuildSettings, name: str, checkpoint: Path, report: Report
+) -> tuple[Weights, list[Epoch]]:
+    model = settings.models[name]
+    observations = load_observations(folder, name)
+    side = split_of(source_ids_of(folder)[observations.rows], settings.split)
+    network, history = _seeded(model), []
+    phases = [(model.training, checkpoint)]
+    if model.pretraining:  # a file of its own: the optimizer's state is not the same
+        first = checkpoint.with_suffix(".pretraining.safetensors")
+        phases.insert(0, (model.pretraining, first))
+    for phase, file in phases:
+        history += train(
+            network,
+            observations.arrays,
+            side,
+            phase,
+            checkpoint=file,
+            progress=lambda done, total, text: report(f"train {name}", done, total, text),
+        )
+    about = _about(folder, model, side)
+    return Weights(network, load_constants(folder, name), about), history
 
 
 def _checkpoint(folder: Folder, name: str, record: Mapping[str, Any]) -> Path:
@@ -250,6 +285,15 @@ def _about(folder: Folder, model: ModelSettings, side: NDArray[np.uint8]) -> dic
     }
 
 
+def _model_files(name: str) -> tuple[str, str]:
+    return f"models/{name}/model.json", f"models/{name}/model.safetensors"
+
+
+def _encode_record(folder: Folder, settings: BuildSettings, name: str) -> dict[str, Any]:
+    used = {"noise_draws": settings.models[name].noise_draws, "split": asdict(settings.split)}
+    return made_from(folder, (f"inputs/{name}", f"train/{name}"), used)
+
+
 def encode_sources(
     folder: Folder,
     settings: BuildSettings,
@@ -264,51 +308,59 @@ def encode_sources(
     Beside latents and sigmas it writes what the sources' noise does to them, which latents are
     dead, and how far each source can be trusted.
     """
-    draws = settings.models[name].noise_draws
-    used = {"noise_draws": draws, "split": asdict(settings.split)}
-    record = made_from(folder, (f"inputs/{name}", f"train/{name}"), used)
+    record = _encode_record(folder, settings, name)
     if not force and is_fresh(folder, f"encode/{name}", record):
         return False
     base = f"models/{name}"
-    model_files = tuple(f"{base}/model.{end}" for end in ("json", "safetensors"))
-    network, _ = read_network(folder.file(model_files[1]), folder.json(model_files[0]))
+    about, weights = _model_files(name)
+    network, _ = read_network(folder.file(weights), folder.json(about))
     ids = source_ids_of(folder)
     side = split_of(ids[folder.array(f"inputs/{name}/rows.npy")], settings.split)
     with write_stage(folder, f"encode/{name}", record) as writer:
-        with joiner(writer, base) as grown, one_thread():
-            ref = refer(folder, (*files_of(folder, name), *model_files))
-            how = name, draws, NOISE_SEED
-            tasks = [Encode(str(grown.parts), chunk, ref, *how) for chunk in cut(ids)]
-            stage = f"encode {name}"
-            run_pass(encode_chunk, tasks, grown, workers=workers, report=report, stage=stage)
-        means, sigmas = (np.load(grown.path(n), mmap_mode="r") for n in (MEANS, SIGMAS))
-        points = load_modality(folder.json(model_files[0])["modality"]).decode_points()
+        if force or not take(folder, writer, name, record):
+            with joiner(writer, base) as grown, one_thread():
+                ref = refer(folder, (*files_of(folder, name), about, weights))
+                how = ref, name, settings.models[name].noise_draws, NOISE_SEED
+                run_pass(
+                    encode_chunk,
+                    [Encode(str(grown.parts), chunk, *how) for chunk in cut(ids)],
+                    [grown],
+                    workers=workers,
+                    report=report,
+                    stage=f"encode {name}",
+                )
+        means, sigmas = (np.load(writer.root / f"{base}/{n}.npy", mmap_mode="r") for n in LATENTS)
+        points = load_modality(folder.json(about)["modality"]).decode_points()
         writer.save_json(f"{base}/activity.json", activity(network, means, sigmas, points))
-        _save_trust(writer, base, grown, side, workers=workers, report=report)
+        _save_trust(writer, name, side, workers=workers, report=report)
     return True
 
 
 def _save_trust(
     writer: StageWriter,
-    base: str,
-    encoded: Joiner,
+    name: str,
     side: NDArray[np.uint8],
     *,
     workers: Workers,
     report: Report,
 ) -> None:
     """Measure how far all latents lie from training sources, and set the limits."""
-    latents = np.load(encoded.path(MEANS), mmap_mode="r")
+    base, file = f"models/{name}", writer.path(f"models/{name}/{MEANS}.npy")
+    latents = np.load(file, mmap_mode="r")
     writer.save_array(f"{base}/trust/training.npy", training_sample(latents, side))
-    training = str(writer.path(f"{base}/trust/training.npy"))
+    training = writer.path(f"{base}/trust/training.npy")
     with joiner(writer, base) as grown:
-        files = str(encoded.path(MEANS)), training
-        tasks = [Distance(str(grown.parts), c, *files) for c in even(len(latents))]
-        stage = f"trust {base.split('/')[1]}"
-        run_pass(distance_chunk, tasks, grown, workers=workers, report=report, stage=stage)
-    chi, distance = np.load(encoded.path(CHI)), np.load(grown.path(DISTANCE))
-    limits = fit_limits(chi, distance, side)
-    writer.save_json(f"{base}/trust/limits.json", asdict(limits))
+        files = str(file), str(training)
+        run_pass(
+            distance_chunk,
+            [Distance(str(grown.parts), c, *files) for c in even(len(latents))],
+            [grown],
+            workers=workers,
+            report=report,
+            stage=f"trust {name}",
+        )
+    chi, distance = (np.load(writer.path(f"{base}/trust/{n}.npy")) for n in ("chi", "distance"))
+    writer.save_json(f"{base}/trust/limits.json", asdict(fit_limits(chi, distance, side)))
 
 
 def flag_sources(folder: Folder, names: Iterable[str], *, force: bool = False) -> bool:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from latent_core.config import SplitSettings, TrainingSettings
 from latent_core.errors import LatentError
+from latent_core.feeding import Feed
 
 if TYPE_CHECKING:
     import torch
@@ -106,7 +107,7 @@ def train(
             f"{len(side)} usable sources are too few to train on: the training split holds "
             f"{len(rows['train'])}, the validation split {len(rows['validation'])}; bring more"
         )
-    data = {n: torch.from_numpy(np.array(arrays[n])) for n in network.inputs}
+    data = Feed(arrays, network.inputs)
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         run = _Run(network, _optimizer(network, settings), [], {})
@@ -134,15 +135,13 @@ def one_thread() -> Iterator[None]:
 
 def _epochs(
     run: _Run,
-    data: Mapping[str, torch.Tensor],
+    data: Feed,
     rows: Mapping[str, NDArray[np.int64]],
     settings: TrainingSettings,
     checkpoint: Path | None,
     progress: Progress,
 ) -> None:
-    import torch
-
-    train_rows, held_out = (torch.from_numpy(rows[s]) for s in ("train", "validation"))
+    train_rows, held_out = rows["train"], rows["validation"]
     saved = time.monotonic()
     while len(run.history) < settings.epochs:
         epoch = _one_epoch(run, data, train_rows, held_out, settings)
@@ -164,9 +163,9 @@ def _epochs(
 
 def _one_epoch(
     run: _Run,
-    data: Mapping[str, torch.Tensor],
-    rows: torch.Tensor,
-    held_out: torch.Tensor,
+    data: Feed,
+    rows: NDArray[np.int64],
+    held_out: NDArray[np.int64],
     settings: TrainingSettings,
 ) -> Epoch:
     import torch
@@ -174,16 +173,14 @@ def _one_epoch(
     run.network.train()
     batch = min(settings.batch, len(rows))
     steps = len(rows) // batch
-    order = rows[torch.randperm(len(rows))]
     done = len(run.history) * steps
     sums = np.zeros(3)
     rate = settings.learning_rate
-    for step in range(steps):
+    for step, part in enumerate(data.epoch(rows, batch)):
         rate = learning_rate(settings, done + step, settings.epochs * steps)
         for group in run.optimizer.param_groups:
             group["lr"] = rate
-        part = order[step * batch : (step + 1) * batch]
-        given = {n: t[part] for n, t in data.items()}
+        given = data.batch(part)
         if settings.thin and "phase" in given:
             given = thinned(given, settings.thin)
         loss = run.network.loss(given, settings.beta)
@@ -226,7 +223,7 @@ def thinned(batch: Mapping[str, torch.Tensor], most: float) -> dict[str, torch.T
 
 
 def validation_loss(
-    network: VAE, data: Mapping[str, torch.Tensor], rows: torch.Tensor, beta: float
+    network: VAE, data: Feed, rows: NDArray[np.int64], beta: float
 ) -> NDArray[np.float64]:
     """Return total, reconstruction and divergence at the posterior means, averaged over rows."""
     import torch
@@ -234,8 +231,8 @@ def validation_loss(
     network.eval()
     sums = np.zeros(3)
     with torch.no_grad():
-        for part in rows.split(4096):
-            loss = network.loss({n: t[part] for n, t in data.items()}, beta)
+        for part in data.checks(rows):
+            loss = network.loss(data.batch(part), beta)
             values = [x.item() for x in (loss.total, loss.reconstruction, loss.divergence)]
             sums += len(part) * np.array(values)
     return sums / len(rows)

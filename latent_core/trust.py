@@ -19,7 +19,7 @@ from latent_core.bundle import Folder, write_stage
 from latent_core.catalog import Column
 from latent_core.chunks import identifiers_only
 from latent_core.derived import save_derived
-from latent_core.encoding import decode_at
+from latent_core.encoding import batches, decode_at
 from latent_core.evaluation import reconstruction_chi
 from latent_core.products import item_of_row
 from latent_core.similarity import Scaling, nearest_neighbors
@@ -108,9 +108,14 @@ def chi_of(
     network: VAE, arrays: Mapping[str, NDArray], latents: NDArray[np.floating]
 ) -> NDArray[np.float32]:
     """Return each source's chi with scatter at the posterior mean, (M,); see evaluation."""
-    mean, scatter = decode_at(network, np.asarray(latents, np.float32), arrays)
-    chi = reconstruction_chi(arrays["x"], arrays["error"], arrays["mask"], mean, scatter)
-    return chi["with_scatter"].astype(np.float32)
+    chi = np.empty(len(latents), np.float32)
+    names = [n for n in ("x", "error", "mask", "phase") if n in arrays]
+    for rows, batch in batches(arrays, names):
+        given = {n: t.numpy() for n, t in batch.items()}
+        mean, scatter = decode_at(network, np.asarray(latents[rows], np.float32), given)
+        found = reconstruction_chi(given["x"], given["error"], given["mask"], mean, scatter)
+        chi[rows] = found["with_scatter"]
+    return chi
 
 
 def training_distance(

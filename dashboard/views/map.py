@@ -134,12 +134,12 @@ class MapView(pn.viewable.Viewer):
     def _mark(self) -> None:
         self.marks.hide_hover()
         self.marks.show_places(self.state.place(self.state.current_row), self.state.ghost)
-        self._mark_lists()
+        self._mark_lists(self.picture.view())
 
-    def _mark_lists(self) -> None:
+    def _mark_lists(self, view: View) -> None:
         rows = [] if self.state.hits is None else list(self.state.hits["row"][:MOST_HITS])
-        self.marks.show_hits([self.state.place(int(row)) for row in rows], self.picture.view())
-        self.overlay.show(self.state.mine, self.state.current_mine, self.picture.view())
+        self.marks.show_hits([self.state.place(int(row)) for row in rows], view)
+        self.overlay.show(self.state.mine, self.state.current_mine, view)
 
     # What the picture tells
 
@@ -149,7 +149,7 @@ class MapView(pn.viewable.Viewer):
         return self.state.drawing, self._layers
 
     def _shown(self, picture: Picture, view: View) -> None:
-        self._mark_lists()
+        self._mark_lists(view)
         box = (view.x0, view.x1, view.y0, view.y1)
         is_home = np.allclose(box, home(self.state.drawing.extent))
         self._reporting = True

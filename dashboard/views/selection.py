@@ -34,6 +34,7 @@ from dashboard.statistics import (
 from dashboard.theme import class_title
 from latent_core import Bundle
 from latent_core.catalog import Column
+from latent_core.frames import LazyFrame
 from latent_core.modalities import Curve
 
 LISTED, SHOWN_CLASSES, SHOWN_COLUMNS, CURVES = 200, 8, 10, 300
@@ -81,9 +82,7 @@ def column_table(bundle: Bundle, columns: Sequence[Column], selected: Bitmap) ->
     return text + (folded_away(f"{len(more)} more columns", table(header, more)) if more else "")
 
 
-def member_frame(
-    frame: pd.DataFrame, rows: NDArray[np.int64], names: Sequence[str]
-) -> pd.DataFrame:
+def member_frame(frame: LazyFrame, rows: NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
     """Return members as the table shows them: ids and classes are text."""
     shown = pd.DataFrame({"source_id": [str(i) for i in frame["source_id"].to_numpy()[rows]]})
     for name in names:
@@ -156,7 +155,7 @@ class SelectionView(LazyView):
         self.columns.object = sentence(MEASURING)
         bundle = state.bundle
         later(
-            lambda: column_table(bundle, numeric_columns(bundle.catalog, bundle.columns), rows),
+            lambda: column_table(bundle, numeric_columns(bundle), rows),
             lambda text: self._show_details(text, bundle, rows),
         )
 
@@ -181,8 +180,9 @@ class SelectionView(LazyView):
             "teff",
             "amplitude",
         )
-        names = [name for name in wanted if name and name in self.state.frame][:4]
-        shown = member_frame(self.state.frame, self._listed, names)
+        catalog = self.state.bundle.table
+        names = [name for name in wanted if name and name in catalog][:4]
+        shown = member_frame(catalog, self._listed, names)
         note = f"first {len(self._listed):,} of {rows.count:,} members"
         self.members_note.object = heading("Members", note)
         describe = self.state.bundle.column

@@ -13,6 +13,7 @@ from bokeh.models.widgets.tables import NumberFormatter
 from numpy.typing import NDArray
 
 from dashboard.cards import block_names, block_title
+from dashboard.colouring import Classes, colouring
 from dashboard.controls import bar_formatter, button, checkbox, member_table, select, slider
 from dashboard.lazy import LazyView, class_texts
 from dashboard.limits import within
@@ -20,14 +21,16 @@ from dashboard.markup import html_pane, sentence
 from dashboard.state import ExplorerState
 from dashboard.theme import class_title
 from latent_core import LatentSpace
-from latent_core.errors import LatentError
+from latent_core.errors import InputError, LatentError
+from latent_core.frames import LazyFrame
 
 COUNTS = (10, 24, 50)
+MORE = 100  # sources that a selection is given at most, each press
 ID, RANK = "source_id", "#"
 
 
 def hit_table(
-    hits: pd.DataFrame, frame: pd.DataFrame, class_column: str | None, magnitude: str | None
+    hits: pd.DataFrame, frame: LazyFrame, class_column: str | None, magnitude: str | None
 ) -> pd.DataFrame:
     """Return what the list shows: rank, id as text, class, G, distance and one column a block."""
     rows = hits["row"].to_numpy()
@@ -95,7 +98,9 @@ class SimilarView(LazyView):
             self.list,
             visible=False,
         )
-        self._layout = pn.Column(self.notice, self._body, sizing_mode="stretch_width")
+        self._layout = pn.Column(
+            self.notice, self._body, pn.Row(self.more, margin=(0, 4)), sizing_mode="stretch_width"
+        )
 
     def _make_controls(self) -> None:
         self.count = select("hits", list(COUNTS), value=24, width=72)
@@ -109,6 +114,11 @@ class SimilarView(LazyView):
         self.later = button("›", description="next hit", on_click=lambda _: self._step(1))
         self.here = button("Search from here", on_click=lambda _: self._search_from_here())
         self.keep = button("Select hits", on_click=lambda _: self._select_hits())
+        self.more = button(
+            "Select more like the selection",
+            description="sources outside it that most of its members name as neighbors",
+            on_click=lambda _: self.guard(self._select_more),
+        )
 
     def __panel__(self) -> pn.viewable.Viewable:
         """Return controls and list."""
@@ -169,8 +179,9 @@ class SimilarView(LazyView):
         if self.only_selection.value:
             allowed = state.selection.to_mask()
         if self.other_class.value and self.class_column:
-            names = class_texts(state.frame[self.class_column])
-            others = names != names[self.query]
+            found = colouring(state.bundle, state.space_name, self.class_column)
+            labels = found.codes if isinstance(found, Classes) else found.values
+            others = labels != labels[self.query]
             allowed = others if allowed is None else allowed & others
         return allowed
 
@@ -211,7 +222,7 @@ class SimilarView(LazyView):
         self._enable_buttons()
 
     def _fill(self, hits: pd.DataFrame) -> None:
-        shown = hit_table(hits, self.state.frame, self.class_column, self.magnitude_column)
+        shown = hit_table(hits, self._table, self.class_column, self.magnitude_column)
         formatters: dict[str, Any] = {ID: {"type": "plaintext"}, "class": {"type": "plaintext"}}
         formatters |= {name: NumberFormatter(format="0.00") for name in ("G", "distance")}
         widths: dict[str, Any] = {RANK: 24, ID: 152, "class": 50, "G": 42, "distance": 40}
@@ -268,3 +279,17 @@ class SimilarView(LazyView):
     def _select_hits(self) -> None:
         if self.state.hits is not None and len(self.state.hits):
             self.state.select(self.state.hits["row"].to_numpy(np.int64))
+
+    def _select_more(self) -> None:
+        """Select the sources beside the selection that its members name."""
+        state = self.state
+        if not state.selection.any():
+            raise InputError("nothing is selected", remedy="draw a lasso (l) on the map first")
+        more = state.space.like_these(state.selection.to_rows(), MORE)
+        self.say("")
+        if not len(more):
+            state.status = "every neighbor of the selection is in it"
+            return
+        asked = state.selection.count
+        state.select(more["row"].to_numpy(np.int64), "new")
+        state.status = f"selected {len(more):,} that stand beside the {asked:,} selected before"

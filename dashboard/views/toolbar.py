@@ -13,6 +13,7 @@ from dashboard import design
 from dashboard.limits import LimitError, choice, safe_text
 from dashboard.reports import report_link
 from dashboard.state import COMBINATIONS, TOOLS, ExplorerState
+from latent_core.config import MAP_METHODS
 
 COLUMNS = {"[": "left_switched", "]": "right_switched"}
 SWITCHES = {**COLUMNS, "j": "drawer_open"}
@@ -145,6 +146,7 @@ class ToolbarView(pn.viewable.Viewer):
 
 
 KEEPS = "Of each source's nearest neighbors in latent space, the share near it on the map, too."
+PLACED_APART = ("landmarks", "placed")
 
 
 class StatusView(pn.viewable.Viewer):
@@ -171,18 +173,45 @@ class StatusView(pn.viewable.Viewer):
         if state.mine is not None:
             parts.append(f"{state.mine.on_the_map:,} of mine")
         parts.append(state.status or "click a source, wheel to zoom, l for the lasso")
-        kept = trust(state.space.projection(state.projection_name).quality)
+        here = state.space.projection(state.projection_name)
         self._line.object = (
             '<div style="display:flex;gap:12px;white-space:nowrap">'
             '<span role="status" style="flex:1;overflow:hidden;text-overflow:ellipsis">'
             f"{safe_text('; '.join(parts))}</span>"
-            f'<span title="{safe_text(KEEPS)}">{safe_text(kept)}</span></div>'
+            f'<span title="{safe_text(how_made(here.settings, here.quality))}">'
+            f"{safe_text(trust(here.quality, here.settings))}</span></div>"
         )
 
 
-def trust(quality: Mapping[str, Any]) -> str:
-    """Say how much of the true neighborhoods a map keeps, as measured when it was built."""
+def trust(quality: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """Say how a map was made and how much of the true neighborhoods it keeps, as measured then."""
+    name = MAP_METHODS.get(settings.get("method", ""), "map")
+    placed, who = quality.get("placed"), ""
+    if placed is not None:
+        name += f" of {settings['landmarks']:,} landmarks, {settings['placed']:,} placed"
+        quality, who = placed, ": placed sources"
     kept, asked = quality.get("neighbors_kept"), quality.get("neighbors")
     if not isinstance(kept, float):
-        return "what the map keeps was not measured"
-    return f"map keeps {100 * kept:.0f} % of the {asked} nearest"
+        return f"{name}: what it keeps was not measured"
+    share = f"{100 * kept:.0f} % of the {asked} nearest"
+    return f"{name}{who} {'keep' if who else 'keeps'} {share}"
+
+
+def how_made(settings: Mapping[str, Any], quality: Mapping[str, Any]) -> str:
+    """Say what the share means, how well each kind of source is placed, and the parameters."""
+    parts = [KEEPS]
+    for who, kind in (("all", quality), *((n, quality.get(n, {})) for n in PLACED_APART)):
+        if "trustworthiness_in_sample" in kind:
+            kept = f"{100 * kind['neighbors_kept']:.1f} % kept"
+            measured = f"trustworthiness {kind['trustworthiness_in_sample']:.3f}"
+            parts.append(f"{who} ({kind['sources']:,}): {kept}, {measured}")
+    made = [f"{n.replace('_', ' ')} {_plain(v)}" for n, v in settings.items()]
+    return "\n".join([*parts, ", ".join(made)])
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return " + ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -47,20 +47,19 @@ def build(
 
 
 def _stage_command(stage: str, text: str) -> click.Command:
-    @click.command(name=stage, help=text)
-    @click.argument("bundle", type=FILE)
-    @JOBS
-    @DASK
-    def command(bundle: Path, jobs: int | None, dask: str) -> None:
+    def command(bundle: Path, jobs: int | None = 1, dask: str = "") -> None:
         from latent_core.pipeline import run_stage
 
         with workers_for(jobs, dask) as workers:
             made = run_stage(bundle, stage, report=Progress(), workers=workers)
         click.echo(f"{stage}: {', '.join(made)} renewed in {bundle}")
 
-    return command
+    for option in (DASK, JOBS) if stage == IN_CHUNKS else ():
+        command = option(command)
+    return click.command(name=stage, help=text)(click.argument("bundle", type=FILE)(command))
 
 
+IN_CHUNKS = "encode"  # the stage whose work several processes share
 STAGE_COMMANDS = [
     _stage_command(stage, text)
     for stage, text in {
@@ -77,7 +76,7 @@ STAGE_COMMANDS = [
     "--method",
     "methods",
     multiple=True,
-    type=click.Choice(MAP_METHODS),
+    type=click.Choice(list(MAP_METHODS)),
     help="which map, or maps: --method umap --method tsne (default: as the bundle was built)",
 )
 @click.option("--full", is_flag=True, help="all sources at once, no landmarks: may take an hour")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -17,6 +17,8 @@ from latent_core.progress import labelled
 # Bundles up to this size are checked whole before the server starts: half a second. Larger ones
 # are checked beside it, each file at the latest when it is read.
 CHECKED_FIRST = 512 * 2**20
+
+MOST_IDS = 1_000_000
 
 
 @click.command()
@@ -86,7 +88,8 @@ def _told_apart(paths: Sequence[Path], opened: Sequence[Any]) -> dict[str, Any]:
 
 @click.command()
 @click.argument("bundle", type=FILE)
-@click.argument("source_id")
+@click.argument("source_id", required=False)
+@click.option("--ids", type=FILE, help="a file of source ids: list what is like all of them")
 @click.option("-k", "count", default=10, show_default=True, help="how many")
 @click.option("--space", help="which space (default: the first)")
 @click.option("--weights", help="weights of blocks: xp=1,folded=0.5")
@@ -94,17 +97,28 @@ def _told_apart(paths: Sequence[Path], opened: Sequence[Any]) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True, help="machine-readable; ids are strings")
 def similar(
     bundle: Path,
-    source_id: str,
+    source_id: str | None,
+    ids: Path | None,
     count: int,
     space: str | None,
     weights: str | None,
     exact: bool,
     as_json: bool,
 ) -> None:
-    """List the sources most like one source, by distance in latent space."""
+    """List the sources most like one source, by distance in latent space.
+
+    Or, with --ids, most like those of a list: outside it, and named by most of its members as one
+    of their ten nearest.
+    """
     from latent_core import Bundle
     from latent_core.catalog import parse_source_id
 
+    if (source_id is None) == (ids is None):
+        raise InputError("give either a source_id or --ids with a file of them")
+    if source_id is None:
+        opened = Bundle.open(bundle).space(space)
+        _show_like_these(opened, cast(Path, ids), count, _weights(weights), as_json)
+        return
     wanted = parse_source_id(source_id)
     opened = Bundle.open(bundle).space(space)
     hits = opened.similar(wanted, count, weights=_weights(weights), exact=exact)
@@ -119,6 +133,29 @@ def similar(
             f"approximate: finds {100 * plan.recall:.2f} % of the true {plan.neighbors} nearest "
             f"(measured on {plan.asked} sources); --exact proves them"
         )
+
+
+def _show_like_these(
+    space: Any, file: Path, count: int, weights: dict[str, float] | None, as_json: bool
+) -> None:
+    from latent_core.identifiers import read_ids
+
+    release = space.bundle.folder.manifest.release
+    listed = read_ids(file.read_text("utf-8", errors="replace"), MOST_IDS, release)
+    for entry in listed.refused:
+        click.echo(f"{file}, line {entry.line}: {entry.text}: {entry.reason}", err=True)
+    rows = space.bundle.rows(listed.ids)
+    known = rows[rows >= 0]
+    if len(known) < len(rows):
+        unknown = len(rows) - len(known)
+        click.echo(f"{unknown:,} of {len(rows):,} are not in {space.bundle.name}", err=True)
+    found = space.like_these(known, count, weights=weights).drop(columns="row")
+    found["source_id"] = found["source_id"].astype(str)
+    if as_json:
+        told = {"members": len(known), "space": space.name, "sources": found.to_dict("records")}
+        click.echo(json.dumps(told, indent=1))
+        return
+    click.echo(found.to_string(index=False, float_format=lambda x: f"{x:.4f}"))
 
 
 def _weights(text: str | None) -> dict[str, float] | None:

@@ -147,9 +147,7 @@ def _count_pairs(
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.int64]]:
     """Return pair counts (M, dm, dt), the sd of each curve (M,) and its points (M,)."""
     sources = len(offsets) - 1
-    n_dm, n_dt = len(dm_edges) - 1, len(dt_edges) - 1
-    signed = dm_edges[0] < 0
-    counts = np.zeros((sources, n_dm, n_dt), np.float32)
+    counts = np.zeros((sources, len(dm_edges) - 1, len(dt_edges) - 1), np.float32)
     spread = np.zeros(sources)
     points = np.zeros(sources, np.int64)
     for m in range(sources):
@@ -159,14 +157,46 @@ def _count_pairs(
         points[m] = n
         if n < 2:
             continue
-        t, y = time[keep], mag[keep]
+        y = mag[keep]
         spread[m] = np.sqrt(((y - y.mean()) ** 2).sum() / (n - 1))
-        if spread[m] == 0:
-            continue
-        for i in range(n):
-            for j in range(i + 1, n):
-                change = y[j] - y[i] if signed else abs(y[j] - y[i])
-                dt = np.searchsorted(dt_edges, t[j] - t[i], side="right") - 1
-                dm = np.searchsorted(dm_edges, change / spread[m], side="right") - 1
-                counts[m, min(max(dm, 0), n_dm - 1), min(max(dt, 0), n_dt - 1)] += 1
+        if spread[m] > 0:
+            _count(counts[m], time[keep], y, spread[m], dt_edges, dm_edges)
     return counts, spread, points
+
+
+@njit(cache=True)
+def _count(
+    counts: NDArray[np.float32],
+    t: NDArray[np.float64],
+    y: NDArray[np.float64],
+    spread: float,
+    dt_edges: NDArray[np.float64],
+    dm_edges: NDArray[np.float64],
+) -> None:
+    """Count the pairs of one curve in time order into cells (dm, dt)."""
+    columns, edges = counts.shape[1], len(dt_edges)
+    per_edge = 1 / (dm_edges[1] - dm_edges[0])
+    signed = dm_edges[0] < 0
+    for i in range(len(t)):
+        passed = 0  # edges that the time difference has passed; it only grows with j
+        for j in range(i + 1, len(t)):
+            while passed < edges and dt_edges[passed] <= t[j] - t[i]:
+                passed += 1
+            change = y[j] - y[i] if signed else abs(y[j] - y[i])
+            row = _cell(change / spread, dm_edges, per_edge)
+            counts[row, min(max(passed - 1, 0), columns - 1)] += 1
+
+
+@njit(cache=True)
+def _cell(value: float, edges: NDArray[np.float64], per_edge: float) -> int:
+    """Return which cell holds a value; what lies beyond the edges is in the first or last.
+
+    A guess that even edges would need, put right by comparing with the edges themselves.
+    """
+    last = len(edges) - 2
+    place = min(max(int((value - edges[0]) * per_edge), 0), last)
+    while place > 0 and value < edges[place]:
+        place -= 1
+    while place < last and value >= edges[place + 1]:
+        place += 1
+    return place

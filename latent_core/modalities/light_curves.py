@@ -19,6 +19,7 @@ ERROR_MAD_OWN, ERROR_MAD_BIN, MAD_TO_SIGMA = 3.0, 10.0, 1.4826
 FENCE_IQR, FENCE_FLOOR_MAG = 3.0, 0.015
 FAINT_WINDOW, FAINT_SIGMA, FAINT_WEIGHT = 5, 3.5, 0.75
 SMOOTH_PHASES, SMOOTH_WIDTH = 50, 0.1
+NEGLIGIBLE = 50.0  # exp(-50) is far below the rounding of a sum of doubles
 
 # Median and MAD of G errors (mag) in bins (lower, upper] of 0.5 mag from G = 4.0; below the first
 # bin its values hold. The published table has 22 bins and ends at G = 15.0, its last bin open,
@@ -202,13 +203,26 @@ def _closeness(a: float, b: float) -> float:
 
 @njit(cache=True)
 def _faintest_phase(phase: NDArray[np.float64], mag: NDArray[np.float64]) -> float:
-    """Step 8: smooth by a periodic kernel on 50 phases; return where it is faintest."""
+    """Step 8: smooth by a periodic kernel on 50 phases; return where it is faintest.
+
+    Points whose weight is below rounding beside the heaviest are told by a cheap cosine and left
+    out. Those that count are summed exactly as the release sums all of them: beside an isolated
+    point several phases are equally faint, and rounding decides.
+    """
+    cosine, sine = np.cos(2 * np.pi * phase), np.sin(2 * np.pi * phase)
+    near = np.empty(len(phase))
     best, faintest = 0.0, -np.inf
     for p in np.linspace(0, 1, SMOOTH_PHASES):
-        weight = np.exp((np.cos(2 * np.pi * (p - phase)) - 1) / SMOOTH_WIDTH**2)
-        total = weight.sum()
-        if total > 0:
-            value = (weight * mag).sum() / total
-            if value > faintest:
-                best, faintest = p, value
+        a, b = math.cos(2 * math.pi * p), math.sin(2 * math.pi * p)
+        for i in range(len(phase)):
+            near[i] = a * cosine[i] + b * sine[i]
+        counts = near.max() - NEGLIGIBLE * SMOOTH_WIDTH**2
+        total, weighed = 0.0, 0.0
+        for i in range(len(phase)):
+            if near[i] > counts:
+                weight = math.exp((math.cos(2 * math.pi * (p - phase[i])) - 1) / SMOOTH_WIDTH**2)
+                total += weight
+                weighed += weight * mag[i]
+        if total > 0 and weighed / total > faintest:
+            best, faintest = p, weighed / total
     return best

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from latent_core.models.recurrent import states
 from latent_core.models.residual import masked_nll
 from latent_core.models.vae import VAE, Batch, Loss, Normal, divergence, residual_body
 
@@ -49,12 +50,19 @@ class FoldedVAE(VAE):
         """Return the posterior of curves `x` at `phase` with `mask`, all (B, P)."""
         x, mask, phase = cut(batch, "x", "mask", "phase")
         points = torch.cat([self._waves(phase), x.unsqueeze(-1)], dim=-1)
-        hidden, _ = self.recurrent(points * mask.unsqueeze(-1))
+        hidden = self._hidden(points * mask.unsqueeze(-1))
         score = self.attention(hidden).squeeze(-1).masked_fill(~mask, -torch.inf)
         weight = torch.softmax(score, dim=1)
-        pooled = (weight.unsqueeze(-1) * hidden).sum(dim=1)
+        pooled = torch.einsum("bp,bph->bh", weight, hidden)
         mean, log_sigma = self.head(pooled).chunk(2, dim=1)
         return Normal(mean, torch.exp(log_sigma))
+
+    def _hidden(self, points: Tensor) -> Tensor:
+        """Return the recurrence's states of points (B, P, I), (B, P, H)."""
+        if torch.is_grad_enabled() or self.training:
+            hidden: Tensor = self.recurrent(points)[0]
+            return hidden
+        return states(self.recurrent, points.transpose(0, 1).contiguous()).transpose(0, 1)
 
     def decode(self, z: Tensor, at: Tensor | None = None) -> Normal:
         """Return scaled magnitude and added scatter at phases `at` (B, P).

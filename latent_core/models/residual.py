@@ -13,6 +13,7 @@ from latent_core.models.vae import (
     Normal,
     divergence,
     residual_body,
+    weighted_nll,
 )
 
 
@@ -59,7 +60,9 @@ def masked_nll(x: Tensor, mean: Tensor, variance: Tensor, mask: Tensor) -> Tenso
 
     The variance is held at MIN_VARIANCE or more; the clamp passes no gradient.
     """
-    variance = variance + (MIN_VARIANCE - variance).clamp(min=0).detach()
-    point = 0.5 * (x - mean) ** 2 / variance + 0.5 * torch.log(variance)
-    count = mask.sum(dim=1).clamp(min=1)
-    return (torch.where(mask, point, 0.0).sum(dim=1) / count).mean()
+    if variance.requires_grad:
+        variance = variance + (MIN_VARIANCE - variance).clamp(min=0).detach()
+    else:
+        variance = variance.clamp(min=MIN_VARIANCE)
+    count = mask.sum(dim=1, keepdim=True).clamp(min=1)
+    return weighted_nll(x, mean, variance, mask / (count * len(x)))

@@ -8,7 +8,15 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from latent_core.models.vae import VAE, Batch, Loss, Normal, divergence, residual_body
+from latent_core.models.vae import (
+    VAE,
+    Batch,
+    Loss,
+    Normal,
+    divergence,
+    residual_body,
+    weighted_nll,
+)
 
 LOG_VARIANCE_RANGE = (-16.0, 8.0)
 
@@ -79,9 +87,8 @@ class ScatterVAE(VAE):
         """Return the negative evidence bound without its constant, batch mean."""
         posterior = self.encode(batch)
         decoded = self.decode(self.draw(posterior))
-        weight = batch["error"] ** 2 + decoded.sigma**2
-        misfit = (batch["x"] - decoded.mean) ** 2 / (2 * weight) + torch.log(weight) / 2
-        reconstruction = misfit.sum(dim=1).mean()
+        x, variance = batch["x"], batch["error"] ** 2 + decoded.sigma**2
+        reconstruction = weighted_nll(x, decoded.mean, variance, x.new_tensor(1 / len(x)))
         kl = divergence(posterior).mean()
         return Loss(reconstruction + beta * kl, reconstruction, kl)
 

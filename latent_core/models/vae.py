@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +60,40 @@ def divergence(posterior: Normal) -> Tensor:
     """KL divergence to N(0, 1), summed over latents, (B,)."""
     variance = posterior.sigma**2
     return 0.5 * (posterior.mean**2 + variance - 1 - torch.log(variance)).sum(dim=1)
+
+
+class _WeightedNLL(torch.autograd.Function):
+    """The sum over points of weight * (residual^2 / variance + ln variance) / 2, in few passes.
+
+    Written out because autograd's way over as many small steps takes longer than the network's
+    matrix products.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor) -> Tensor:
+        """Return the sum; all are (B, P), or weight one number."""
+        residual = x - mean
+        pull = residual / variance
+        ctx.save_for_backward(pull, variance, weight)
+        point = torch.log(variance).addcmul_(residual, pull)
+        return 0.5 * (point * weight).sum()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of mean and, where it is asked for, of variance."""
+        pull, variance, weight = ctx.saved_tensors
+        scaled = weight * grads[0]
+        by_variance = None
+        if ctx.needs_input_grad[2]:
+            by_variance = variance.reciprocal().addcmul_(pull, pull, value=-1.0)
+            by_variance = by_variance.mul_(scaled).mul_(0.5)
+        return None, -pull * scaled, by_variance, None
+
+
+def weighted_nll(x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor) -> Tensor:
+    """Gaussian NLL without its constant, points (B, P) times `weight` summed; variance > 0."""
+    loss: Tensor = _WeightedNLL.apply(x, mean, variance, weight)
+    return loss
 
 
 class ResidualBlock(nn.Module):

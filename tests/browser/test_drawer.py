@@ -50,7 +50,7 @@ def diagram(page):
 def open_plane(page, title):
     before = frame(page, PLANE)
     press(page, title)
-    until(page, lambda: frame(page, PLANE) > before)
+    until(page, lambda: frame(page, PLANE) > before, 30)
     settle(page, name=PLANE)
     return axes_of(page, "plane")
 
@@ -72,7 +72,7 @@ def test_a_shut_drawer_holds_no_plot_and_a_key_opens_it(page):
     assert plots(page) == []
     page.keyboard.press("j")
     until(page, lambda: "histogram" in plots(page))
-    reads(page, "Bars: 4,000 shown.")
+    reads(page, "Bars: 4,000 shown.", 20_000)
     page.keyboard.press("j")
     until(page, lambda: not page.get_by_text("Bars: 4,000 shown.").is_visible())
     assert not page.state.drawer_open
@@ -134,7 +134,7 @@ def test_wheel_and_click_work_in_the_diagram_as_on_the_map(page):
 
 def test_a_brush_in_the_histogram_selects_its_range_and_keys_combine(page):
     page.keyboard.press("j")
-    reads(page, "Bars: 4,000 shown.")
+    reads(page, "Bars: 4,000 shown.", 20_000)
     page.get_by_label("Column").select_option(label="[alpha/M] [dex]")
     values = page.state.frame["alpha_m"].to_numpy()
     reads(page, f"{np.isnan(values).sum():,} have no [alpha/M].")
@@ -164,10 +164,11 @@ def test_every_other_tab_draws_or_says_what_is_missing(page):
     assert (x1 - x0) / (y1 - y0) == pytest.approx(box["width"] / box["height"], rel=0.02)
     box, _ = open_plane(page, "Latent pair")
     assert inked(page, box) > 0.005
-    before = pixels(page, box)
+    before, pictures = pixels(page, box), frame(page, PLANE)
     page.get_by_label("x", exact=True).select_option(label="latent_2")
-    until(page, lambda: page.state.drawer_choice.get("x") == "latent_2")
+    until(page, lambda: frame(page, PLANE) > pictures, 30)
     settle(page, name=PLANE)
+    assert page.state.drawer_choice["x"] == "latent_2"
     assert (np.abs(pixels(page, box) - before).max(-1) > 0.1).mean() > 0.005
     press(page, "Period-amplitude")
     reads(page, "this catalog has no period_d (nor frequency)")

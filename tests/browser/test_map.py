@@ -33,9 +33,9 @@ def test_opens_painted_with_a_showcase_and_its_card(page, map_box):
 
 
 def test_colour_by_changes_the_picture_and_says_what_is_missing(page, map_box):
-    before = pixels(page, map_box[0])
+    before, painted = pixels(page, map_box[0]), frame(page)
     page.get_by_label("Colour by").select_option(label="[alpha/M] [dex]")
-    page.wait_for_timeout(300)
+    until(page, lambda: frame(page) > painted)
     settle(page)
     after = pixels(page, map_box[0])
     assert (np.abs(before - after).max(-1) > 0.1).mean() > 0.01
@@ -141,14 +141,14 @@ def test_legend_isolates_and_escapes_names(page, map_box):
     assert rows.last.inner_text().startswith("no label")
     before = frame(page)
     page.locator(".legend .main").nth(1).click()
-    page.wait_for_function(f"document.body && {before} >= 0")
-    page.wait_for_timeout(400)
+    until(page, lambda: frame(page) > before)
     settle(page)
     counts = page.state.classes.counts
     assert pill(page) == f"{counts[1]:,} shown / 4,000 total"
     assert page.state.in_view <= counts[1]
     page.locator(".legend .main").nth(1).click()
-    page.wait_for_timeout(400)
+    until(page, lambda: not page.state.hidden_classes)
+    settle(page)
     assert pill(page) == "4,000 shown / 4,000 total"
 
 

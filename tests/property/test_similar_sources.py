@@ -174,7 +174,10 @@ def test_the_plan_is_exact_where_that_is_quick_and_measured_where_it_is_not(monk
     assert 0 < np.mean(exact) < 1
 
 
-def test_a_filter_that_is_too_short_is_refused():
+def test_filters_and_points_of_a_wrong_size_never_reach_compiled_code():
     cells = Cells.build(np.random.default_rng(0).normal(size=(1000, SIZE)))
     with pytest.raises(LatentError, match="filter of 999 rows"):
         cells.nearest(cells.z[:1], 3, where=np.ones(999, bool))
+    for points, k in ((cells.z[:1, :-1], 3), (np.ones((1, SIZE + 1)), 3), (cells.z[:1], 0)):
+        with pytest.raises(LatentError, match="neighbors of points"):
+            cells.nearest(points, k)

@@ -34,7 +34,7 @@ report("server", [Figure("process", 1.0)])
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(BENCHMARKS / "bench.py"), "--size", "tiny", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=290, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -120,18 +120,29 @@ def test_a_part_is_renewed_alone_and_the_others_stay(run, folder):
     assert kept[0] == kept[1]
 
 
+def test_a_result_that_was_written_by_hand_gets_its_place_on_the_page(folder, tmp_path):
+    content = {"date": "2026-01-02", "figures": []}
+    (tmp_path / "long.json").write_text(json.dumps(content), encoding="utf-8")
+    bench("--folder", str(folder), "--out", str(tmp_path), "--only", "good")
+    parts = json.loads((tmp_path / "bench.json").read_text("utf-8"))["parts"]
+    assert [(p["name"], p["date"][:10]) for p in parts if p["name"] == "long"] == [
+        ("long", "2026-01-02")
+    ]
+    assert "run by hand" in (tmp_path / "bench.html").read_text("utf-8")
+
+
 def test_a_wrong_name_is_told(folder, tmp_path):
     done = bench("--folder", str(folder), "--out", str(tmp_path), "--only", "drawng")
     assert done.returncode == 1
     assert "no benchmark is called drawng; there are bad, good" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["limits"])
+@pytest.mark.parametrize("name", ["limits", "growth"])
 def test_our_own_benchmarks_run_at_a_tiny_size(name, tmp_path):
     done = bench("--out", str(tmp_path), "--only", name)
     assert done.returncode == 0, done.stdout + done.stderr
     content = json.loads((tmp_path / "bench.json").read_text("utf-8"))
-    (own,) = content["parts"]
+    own = next(p for p in content["parts"] if p["name"] == name)
     figures = own["results"][name]["figures"]
     assert len(figures) >= 4
     assert all(figure["ours"] > 0 for figure in figures)

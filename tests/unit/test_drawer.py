@@ -7,10 +7,13 @@ import pytest
 from corners import CENTRES, write_bundle
 from matplotlib.path import Path
 
-from dashboard.plane_store import Store, places_of, plane_of, read_values
+from dashboard import drawer, plane_store
+from dashboard.plane_store import has_plane, places_of, plane_of, read_values
+from dashboard.shared import Shelf
 from dashboard.state import DRAWER_TABS, ExplorerState
 from dashboard.views.drawer import DrawerView
 from latent_core import Bundle
+from latent_core.errors import FolderError
 from latent_core.planes import pair, planes_of
 
 
@@ -185,22 +188,26 @@ def test_a_row_stands_where_its_plane_draws_it(bundle):
     assert places_of(bundle, "main", axes, [lacking]) == [None]
 
 
-def test_the_store_makes_once_and_forgets_what_was_not_used_last():
-    store, made = Store(most_bytes=250), []
+def test_a_plane_is_made_once_for_all_sessions_and_its_memory_is_counted(bundle, monkeypatch):
+    shelf = Shelf()
+    monkeypatch.setattr(plane_store, "SHELF", shelf)
+    plane = planes_of(bundle.columns)["cmd"].planes[0]
+    assert not has_plane(bundle, "main", plane)
+    first = plane_of(bundle, "main", plane)
+    again = planes_of(bundle.columns)["cmd"].planes[0]  # another session asks
+    assert has_plane(bundle, "main", again)
+    assert plane_of(bundle, "main", again) is first
+    arrays = (first.drawing.order, first.drawing.x, first.drawing.y, first.drawing.offsets)
+    assert shelf.held == sum(a.nbytes for a in arrays)
 
-    def make(name):
-        made.append(name)
-        return np.zeros(100, np.uint8)
 
-    for name in ("a", "b", "a", "c"):
-        store.get(name, lambda name=name: make(name))
-    assert made == ["a", "b", "c"]
-    assert [store.has(name) for name in "abc"] == [True, False, True]
-    assert store.nbytes == 200
-    large = store.get("large", lambda: np.zeros(1000, np.uint8))
-    assert store.has("large")
-    assert len(large) == 1000
-    assert not store.has("a")
-    with pytest.raises(ZeroDivisionError):
-        store.get("wrong", lambda: np.zeros(1 // 0))
-    assert not store.has("wrong")
+def test_a_damaged_column_is_named_where_the_plot_would_be(state, monkeypatch):
+    def damaged(*place, **options):
+        raise FolderError("columns/bp_rp.npy: the file was changed; copy it again")
+
+    monkeypatch.setattr(drawer, "plane_of", damaged)
+    monkeypatch.setattr(drawer, "bins_of", damaged)
+    view = opened(state, "cmd")
+    assert "the file was changed" in str(view._planes.plot[0].object)
+    state.drawer_tab = "histograms"
+    assert "the file was changed" in str(view._histogram.plot[0].object)

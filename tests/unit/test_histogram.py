@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from dashboard.bitmap import Bitmap
 from dashboard.histogram import BINS, binned, count, rows_between
-from dashboard.histogram_plot import LOG_FOOT, bars, count_ticks, heights
+from dashboard.histogram_plot import LOG_FOOT, MOST_TICKS, bars, count_ticks, heights
 from latent_core.catalog import Column
 
 RNG = np.random.default_rng(4)
@@ -20,7 +21,7 @@ COLUMN = Column("teff", "K", "Teff")
 def test_counts_equal_numpy(kind, log):
     values = VALUES.astype(kind)
     bins = binned(COLUMN, values, log=log)
-    found = count(bins, SHOWN, SELECTED)
+    found = count(bins, Bitmap.from_mask(SHOWN), Bitmap.from_mask(SELECTED))
     with np.errstate(invalid="ignore"):
         axis = np.log10(np.where(values > 0, values, np.nan)) if log else values
     for mask, counts in ((SHOWN, found.shown), (SHOWN & SELECTED, found.selected)):
@@ -38,14 +39,14 @@ def test_a_few_values_far_out_do_not_flatten_the_rest_and_are_counted():
     values[1:6] = 1e9
     bins = binned(COLUMN, values)
     assert bins.high < 20
-    found = count(bins, np.ones(SIZE, bool), np.zeros(SIZE, bool))
+    found = count(bins, Bitmap.all(SIZE), Bitmap.none(SIZE))
     assert 5 <= found.outside < 60
     assert not found.selected.any()
 
 
 def test_every_value_of_a_plain_column_is_inside():
     whole = np.linspace(3, 7, 501)
-    found = count(binned(COLUMN, whole), np.ones(501, bool), np.ones(501, bool))
+    found = count(binned(COLUMN, whole), Bitmap.all(501), Bitmap.all(501))
     assert found.outside == found.missing == 0
     assert found.shown.sum() == 501
 
@@ -54,7 +55,7 @@ def test_every_value_of_a_plain_column_is_inside():
 @pytest.mark.parametrize("log", [False, True])
 def test_columns_without_numbers_or_of_one_number_have_an_axis(values, log):
     bins = binned(COLUMN, values, log=log)
-    found = count(bins, np.ones(len(values), bool), np.zeros(len(values), bool))
+    found = count(bins, Bitmap.all(len(values)), Bitmap.none(len(values)))
     assert bins.high > bins.low
     assert found.shown.sum() + found.outside + found.missing == len(values)
 
@@ -69,7 +70,7 @@ def test_a_logarithmic_axis_says_so_and_gives_back_the_columns_values():
 def test_a_range_selects_its_shown_rows_both_ends_included():
     values = np.array([1, 2, 3, np.nan, 4, 2.5], np.float32)
     shown = np.array([True, True, True, True, True, False])
-    assert rows_between(values, 2, 3, shown).tolist() == [1, 2]
+    assert rows_between(values, 2, 3, Bitmap.from_mask(shown)).to_rows().tolist() == [1, 2]
 
 
 def test_bars_on_a_logarithmic_scale_show_one_source():
@@ -87,7 +88,7 @@ def test_bars_on_a_logarithmic_scale_show_one_source():
 @pytest.mark.parametrize("most", [0, 1, 3, 7, 99, 12_345, 4_000_000])
 def test_ticks_are_few_and_reach_the_top(most):
     linear = count_ticks(most, log_counts=False)
-    assert 1 <= len(linear) <= 5
+    assert 1 <= len(linear) <= MOST_TICKS + 1
     assert max(linear) <= most
     assert most < 2 or max(linear) >= most / 2
     decades = count_ticks(most, log_counts=True)

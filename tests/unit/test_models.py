@@ -9,8 +9,9 @@ import torch
 from latent_core.config import TrainingSettings
 from latent_core.encoding import decode, encode
 from latent_core.models import make_model, model_kinds
+from latent_core.models.recurrent import states
 from latent_core.models.residual import masked_nll
-from latent_core.models.vae import MIN_VARIANCE
+from latent_core.models.vae import MIN_VARIANCE, weighted_nll
 from latent_core.training import train
 
 ROWS, POINTS = 12, 200
@@ -173,3 +174,25 @@ def test_published_scatter_network_has_the_published_size():
 )
 def test_released_networks_have_the_released_sizes(kind, parameters):
     assert sum(p.numel() for p in make_model(kind).parameters()) == parameters
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+@pytest.mark.parametrize("points", [1, 4, 9])
+def test_the_states_of_a_gru_are_torchs_to_rounding(layers, points):
+    torch.manual_seed(layers)
+    gru = torch.nn.GRU(5, 8, num_layers=layers, batch_first=True)
+    x = torch.randn(7, points, 5)
+    with torch.inference_mode():
+        expected, _ = gru(x)
+        found = states(gru, x.transpose(0, 1).contiguous()).transpose(0, 1)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+
+
+def test_the_written_out_likelihood_has_autograds_gradients():
+    torch.manual_seed(0)
+    x, weight = torch.randn(6, 9, dtype=torch.float64), torch.rand(6, 9, dtype=torch.float64)
+    mean = torch.randn(6, 9, dtype=torch.float64, requires_grad=True)
+    variance = (torch.rand(6, 9, dtype=torch.float64) + 0.1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda m, v: weighted_nll(x, m, v, weight), (mean, variance))
+    plain = (weight * ((x - mean) ** 2 / variance + torch.log(variance)) / 2).sum()
+    torch.testing.assert_close(weighted_nll(x, mean, variance, weight), plain)

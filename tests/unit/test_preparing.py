@@ -8,7 +8,13 @@ import time
 import pytest
 from corners import write_bundle
 
-from dashboard.preparing import check_files, in_order_of_need, load_models, prepare
+from dashboard.preparing import (
+    check_files,
+    in_order_of_need,
+    load_models,
+    prepare,
+    search_once,
+)
 from latent_core import Bundle
 from latent_core.errors import FolderError
 
@@ -96,3 +102,15 @@ def test_preparing_ends_and_damaged_models_are_said(bundle, monkeypatch):
     assert "gone" in heard[0]
     load_models({"b": bundle}, heard.append)
     assert len(heard) == 2
+
+
+def test_a_search_before_the_first_visitor_opens_the_index_or_says_what_is_damaged(bundle):
+    heard = []
+    search_once({"b": bundle}, heard.append)
+    assert heard == []
+    assert "index" in vars(bundle.space())
+    change(bundle, f"spaces/{bundle.spaces[0]}/latents.npy")
+    again = Bundle.open(bundle.folder.path)
+    search_once({"b": again}, heard.append)
+    assert len(heard) == 1
+    assert "was changed after it was written" in heard[0]

@@ -1,5 +1,6 @@
 """Selecting agrees with an independent test on any polygon."""
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -145,6 +146,20 @@ def test_the_side_of_a_line_is_exact(values, steps):
     a, b, c, d, e, f = (Fraction(float(v)) for v in (ax, ay, bx, by, px, py))
     side = (c - a) * (f - b) - (d - b) * (e - a)
     assert exact_turn(ax, ay, bx, by, px, py) == (side > 0) - (side < 0)
+
+
+def test_corners_a_rounding_beside_a_row_of_points_decide_exactly():
+    """An edge along a diagonal of points, its end moved by 2^-53: plain arithmetic errs here."""
+    points = np.repeat([[1.0], [2], [6], [12], [18]], 2, axis=1).astype(np.float32)
+    drawing, exact = sort_for_drawing(points), fractions(points)
+    steps = np.arange(12)
+    wrong = 0
+    for i, j in itertools.product(steps, steps):
+        polygon = np.array([[0.5 + i * 2.0**-53, 0.5 + j * 2.0**-53], [24, 24], [30, -10]])
+        expected = even_odd_exactly(exact, fractions(polygon))
+        assert np.array_equal(mask_of(drawing, polygon, len(points)), expected)
+        wrong += np.count_nonzero(even_odd(points.astype(float), polygon) != expected)
+    assert wrong > 0
 
 
 def test_star_polygon_leaves_its_middle_out():

@@ -219,3 +219,25 @@ def test_sources_beside_a_selection_are_named_by_its_members(exact):
     np.testing.assert_array_equal(found["source_id"], found["row"] + FIRST_ID)
     with pytest.raises(InputError, match="none of these"):
         space.like_these(np.array([0, 50]))
+
+
+def test_the_command_lists_what_is_like_a_list(exact, tmp_path, capsys):
+    space = Bundle.open(exact).space()
+    file = tmp_path / "ids.csv"
+    rows = space.present[:20]
+    file.write_text("source_id\n" + "\n".join(str(FIRST_ID + r) for r in rows) + "\n12x\n42\n")
+    main(["similar", str(exact), "--ids", str(file), "-k", "15", "--json"])
+    said = capsys.readouterr()
+    answer = json.loads(said.out)
+    expected = space.like_these(rows, 15)
+    assert answer["members"] == 20
+    assert [s["source_id"] for s in answer["sources"]] == [str(i) for i in expected["source_id"]]
+    assert [s["named"] for s in answer["sources"]] == expected["named"].tolist()
+    assert "line 22: 12x" in said.err
+    assert "1 of 21 are not in stored" in said.err
+    main(["similar", str(exact), "--ids", str(file)])
+    assert str(expected["source_id"][0]) in capsys.readouterr().out
+    for both in ([], [str(FIRST_ID), "--ids", str(file)]):
+        with pytest.raises(SystemExit):
+            main(["similar", str(exact), *both])
+        assert "either a source_id or --ids" in capsys.readouterr().err

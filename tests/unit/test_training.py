@@ -8,8 +8,17 @@ import torch
 
 from latent_core.config import SplitSettings, TrainingSettings
 from latent_core.errors import LatentError
+from latent_core.feeding import Feed
 from latent_core.models import make_model
-from latent_core.training import TEST, TRAIN, VALIDATION, split_of, thinned, train
+from latent_core.training import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    split_of,
+    thinned,
+    train,
+    validation_loss,
+)
 
 SIZES = {"size": 12, "latents": 2, "body": "residual", "width": 16, "depth": 1}
 ROWS = 400
@@ -57,10 +66,8 @@ def test_training_learns_and_keeps_the_best_weights():
     history = train(model, data(), SIDE, SETTINGS)
     assert history[-1].train < history[0].train - 1
     best = min(history, key=lambda epoch: epoch.validation)
-    held = {n: torch.from_numpy(a) for n, a in data().items()}
-    from latent_core.training import validation_loss
-
-    again = validation_loss(model, held, torch.from_numpy(np.flatnonzero(SIDE == VALIDATION)), 1.0)
+    held = Feed(data(), model.inputs)
+    again = validation_loss(model, held, np.flatnonzero(SIDE == VALIDATION), 1.0)
     np.testing.assert_allclose(again[0], best.validation, rtol=1e-6)
 
 

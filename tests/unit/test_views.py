@@ -14,7 +14,7 @@ from dashboard.statistics import class_shares, median_curves, relative, sample_r
 from dashboard.views.selection import SelectionView
 from dashboard.views.similar import SimilarView
 from dashboard.views.source import NO_MODEL, SourceView, outside_links, split_columns
-from dashboard.views.toolbar import trust
+from dashboard.views.toolbar import how_made, trust
 from dashboard.views.walk import WalkView
 from latent_core.catalog import Catalog, Column
 from latent_core.surveys.spurious import SENTENCE, SPURIOUS
@@ -172,6 +172,25 @@ def test_hits_can_be_selected():
     assert set(state.selection.to_rows()) == set(state.hits["row"])
 
 
+def test_a_selection_is_given_more_like_it():
+    state = state_of(4)
+    view = shown(SimilarView(state))
+    view.guard(view._select_more)
+    assert "nothing is selected" in view.notice.object
+    members = np.arange(3, 13)
+    state.selection = Bitmap.from_rows(members, ROWS)
+    expected = state.space.like_these(members, 100)
+    view.guard(view._select_more)
+    assert view.notice.object == ""
+    assert len(expected)
+    assert set(state.selection.to_rows()) == set(expected["row"])
+    assert not set(state.selection.to_rows()) & set(members)
+    state.selection = Bitmap.all(ROWS)
+    view.guard(view._select_more)
+    assert state.selection.count == ROWS
+    assert "every neighbor" in state.status
+
+
 def test_enrichment_compares_shares():
     codes = np.repeat(np.arange(3, dtype=np.int8), [10, 90, 0])
     classes = Classes(Column("class"), ("A", "B", "C"), codes, np.bincount(codes, minlength=3))
@@ -270,6 +289,20 @@ def test_presets_are_class_medians():
     assert state.space.outside(np.array([[99.0] * 4])).tolist() == [True]
 
 
-def test_the_map_says_what_it_keeps():
-    assert "21 % of the 15" in trust({"neighbors_kept": 0.206, "neighbors": 15})
-    assert "not measured" in trust({})
+def test_the_map_says_how_it_was_made_and_what_it_keeps():
+    umap = {"method": "umap", "epochs": 200, "full": True, "landmarks": 900, "placed": 0}
+    assert trust({"neighbors_kept": 0.206, "neighbors": 15}, umap) == (
+        "UMAP keeps 21 % of the 15 nearest"
+    )
+    assert trust({}, {"method": "imported"}) == "map: what it keeps was not measured"
+    tsne = {"method": "tsne", "full": False, "landmarks": 200_000, "placed": 3_800_000}
+    placed = {"neighbors_kept": 0.2341, "neighbors": 15, "sources": 3_800_000}
+    quality = {"neighbors_kept": 0.24, "neighbors": 15, "placed": placed}
+    assert trust(quality, tsne) == (
+        "t-SNE of 200,000 landmarks, 3,800,000 placed: placed sources keep 23 % of the 15 nearest"
+    )
+    placed["trustworthiness_in_sample"] = 0.99
+    said = how_made(tsne, quality)
+    assert "placed (3,800,000): 23.4 % kept, trustworthiness 0.990" in said
+    assert "landmarks 200,000" in said
+    assert "full no" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from latent_core import chunks, pipeline, stages
-from latent_core.bundle import Folder
+from latent_core.bundle import Folder, forget_stages
 from latent_core.encoding import encode
 from latent_core.errors import LatentError
 from latent_core.executors import SERIAL, Workers, workers
@@ -77,6 +78,30 @@ def test_processes_write_the_same_bytes(survey, alone, tmp_path) -> None:
     assert folder.verify() == len(folder.manifest.files)
 
 
+def test_what_is_encoded_with_its_input_is_what_is_encoded_alone(survey, alone, tmp_path) -> None:
+    folder = Folder.open(shutil.copytree(alone.path, tmp_path / "b"))
+    assert not list(folder.path.glob(".encoded-*"))
+    _, settings = pipeline._settings(Folder.open(survey), folder.file("build.toml"))
+    for name in settings.models:
+        assert not stages.encode_sources(folder, settings, name)
+        assert stages.encode_sources(folder, settings, name, force=True)
+    assert folder.manifest.files == alone.manifest.files
+
+
+def test_early_latents_of_other_input_are_left_aside(survey, alone, tmp_path) -> None:
+    folder = Folder.open(shutil.copytree(alone.path, tmp_path / "b"))
+    _, settings = pipeline._settings(Folder.open(survey), folder.file("build.toml"))
+    stages.prepare(folder, settings, "folded", force=True)
+    (waiting,) = folder.path.glob(".encoded-folded")
+    wrong = np.zeros_like(np.load(waiting / "models/folded/latents.npy"))
+    np.save(waiting / "models/folded/latents.npy", wrong)
+    (waiting / "made_from.json").write_text('{"inputs": "other"}')
+    forget_stages(folder, {"encode/folded"})
+    assert stages.encode_sources(folder, settings, "folded")
+    assert not waiting.exists()
+    assert folder.manifest.files == alone.manifest.files
+
+
 def test_a_dask_cluster_writes_the_same_bytes(survey, alone, tmp_path) -> None:
     distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
     with (
@@ -113,6 +138,49 @@ def test_input_that_is_made_again_is_the_input_that_was_encoded(alone) -> None:
     )
     means, _ = encode(network, whole)
     np.testing.assert_allclose(means, alone.array("models/folded/latents.npy"), atol=1e-5)
+
+
+KILLED = """
+import sys
+from functools import partial
+from pathlib import Path
+from latent_core import chunks, pipeline, stages
+from latent_core.bundle import Folder
+from latent_core.executors import workers
+
+def say(stage, done, total, text):
+    print(stage, done, flush=True)
+
+if __name__ == "__main__":
+    stages.cut, stages.even = (partial(f, most=60) for f in (chunks.cut, chunks.even))
+    survey, out, config = map(Path, sys.argv[1:])
+    source = Folder.open(survey, "survey")
+    text, settings = pipeline._settings(source, config)
+    with workers(2) as two:
+        folder = pipeline.start(out, source, text)
+        for name in settings.models:
+            stages.prepare(folder, settings, name, workers=two, report=say)
+            stages.train_model(folder, settings, name)
+            stages.encode_sources(folder, settings, name, workers=two, report=say)
+"""
+
+
+@pytest.mark.parametrize("at", ["prepare xp_samples 120", "prepare folded 60", "trust folded 60"])
+def test_a_build_that_is_killed_goes_on_to_the_same_bytes(at, survey, alone, tmp_path) -> None:
+    script, config = tmp_path / "killed.py", tmp_path / "weights.toml"
+    script.write_text(KILLED)
+    config.write_text(WEIGHTS, encoding="utf-8")
+    command = [sys.executable, script, survey, tmp_path / "b", config]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as build:
+        assert build.stdout is not None
+        assert any(line.strip() == at for line in build.stdout)
+        build.kill()
+    assert list((tmp_path / "b").glob(".partial-*"))
+    folder = encoded(survey, tmp_path / "b", SERIAL)
+    assert folder.manifest.files == alone.manifest.files
+    assert not list(folder.path.glob(".*"))
 
 
 def double(x: int) -> int:
