@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,12 +13,13 @@ import panel as pn
 from numpy.typing import NDArray
 
 from dashboard.cards import DEAD_LATENT, ModalityCard, block_names, block_title, modality_title
+from dashboard.colouring import Classes, colouring
 from dashboard.controls import button, select, slider
-from dashboard.lazy import LazyView, class_texts
+from dashboard.lazy import LazyView
 from dashboard.limits import within
 from dashboard.markup import fact, facts, html_pane, sentence
 from dashboard.state import ExplorerState
-from latent_core import LatentSpace
+from latent_core import Bundle, LatentSpace
 from latent_core.crossmodal import predict_block
 
 PAUSE_MS = 40
@@ -23,19 +27,58 @@ NO_PRESET = "class median ..."
 NO_MODEL = "This bundle has no model: nothing can be decoded, but the nearest star is real."
 
 
-def latent_ranges(space: LatentSpace) -> NDArray[np.float64]:
-    """Return the 1 and 99 % of every latent, (K, 2)."""
-    low, high = np.percentile(space.latents[space.present], [1, 99], axis=0)
+# More are not asked: a quantile of so many moves by a hundredth of its class's width
+MOST_SOURCES, MOST_MEMBERS = 200_000, 20_000
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Where a walk may start: the 1 and 99 % of every latent (K, 2), medians of all and by class.
+
+    Exact up to MOST_SOURCES sources and MOST_MEMBERS of a class; beyond, of as many that lie
+    evenly through the catalog.
+    """
+
+    ranges: NDArray[np.float64]
+    median: NDArray[np.float64]
+    by_class: Mapping[str, NDArray[np.float64]]
+
+
+@lru_cache(maxsize=16)
+def starts(bundle: Bundle, name: str, column: str | None) -> Starts:
+    """Return the starts of a space, once for all sessions."""
+    space = bundle.space(name)
+    known = space.latents[_evenly(space.present, MOST_SOURCES)]
+    low, high = np.percentile(known, [1, 99], axis=0)
     flat = high <= low
-    return np.stack([low - 0.5 * flat, high + 0.5 * flat], axis=1).astype(np.float64)
+    ranges = np.stack([low - 0.5 * flat, high + 0.5 * flat], axis=1).astype(np.float64)
+    by_class = class_medians(bundle, space, column) if column else {}
+    return Starts(ranges, np.median(known, axis=0).astype(np.float64), by_class)
 
 
-def class_medians(latents: NDArray[np.floating], names: NDArray) -> dict[str, NDArray[np.float64]]:
+def class_medians(
+    bundle: Bundle, space: LatentSpace, column: str
+) -> dict[str, NDArray[np.float64]]:
     """Return the median latents of every class, by name."""
-    return {
-        str(name): np.median(latents[names == name], axis=0).astype(np.float64)
-        for name in np.unique(names)
-    }
+    classes = colouring(bundle, space.name, column)
+    if not isinstance(classes, Classes):
+        return {}
+    codes = classes.codes[space.present]
+    order = np.argsort(codes, kind="stable")
+    ends = np.searchsorted(codes[order], np.arange(len(classes.names) + 1))
+    found = {}
+    for name, (first, last) in sorted(zip(classes.names, pairwise(ends), strict=True)):
+        if last > first:
+            rows = space.present[_evenly(order[first:last], MOST_MEMBERS)]
+            found[name] = np.median(space.latents[rows], axis=0).astype(np.float64)
+    return found
+
+
+def _evenly(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Return at most so many of ascending rows, at even distances."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
 
 
 class WalkView(LazyView):
@@ -102,13 +145,8 @@ class WalkView(LazyView):
             return
         self._built, self._start_row, self.latents = key, -1, np.zeros(0)
         space = state.space
-        self.ranges = latent_ranges(space)
-        known = np.asarray(space.latents[space.present])
-        self.median = np.median(known, axis=0).astype(np.float64)
-        column = self.class_column
-        self._presets = (
-            class_medians(known, class_texts(state.frame[column])[space.present]) if column else {}
-        )
+        found = starts(state.bundle, space.name, self.class_column)
+        self.ranges, self.median, self._presets = found.ranges, found.median, found.by_class
         self.preset.param.update(options=[NO_PRESET, *self._presets], value=NO_PRESET)
         self._make_sliders(space)
         simulated = state.bundle.simulated
