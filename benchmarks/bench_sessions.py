@@ -13,13 +13,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measuring import SIZE, Figure, bundle_of, report, within
-from sessions import Server, Visitors, answer_s, chromium, served
+from measuring import SIZE, Figure, bundle_of, report, skip, within
+from screen_probe import chromium
+from sessions import AWAKE, Server, Visitors, answer_s, served
 
-FURTHER = 5 if SIZE != "tiny" else 2
-TOGETHER = 20 if SIZE != "tiny" else 4
-PAN_EVERY_S = 4.0
-PANNING_S = 60.0 if SIZE != "tiny" else 12.0
+FURTHER, TOGETHER = 5, 20
+PAN_EVERY_S, PANNING_S = 4.0, 60.0
 LEFT_AFTER_S = 60.0  # sessions are destroyed 15 s after their page went, looked for every 17 s
 FIRST_PICTURE_S, ONE_SESSION_MB, FURTHER_MB, PAN_MS, BACK_PER_CENT = 3.0, 1500.0, 25.0, 600.0, 5.0
 
@@ -61,7 +60,7 @@ def further(server: Server, visitors: Visitors) -> tuple[float, float, float]:
 def measure(bundle: Path, work: Path) -> list[Figure]:
     """Return the figures of one served bundle."""
     sources = f"{_sources(bundle):,} sources"
-    with chromium() as browser, served(bundle, work) as server:
+    with chromium(*AWAKE) as browser, served(bundle, work) as server:
         answer_s(server.address)
         quiet(server)
         visitors = Visitors(browser, server.address)
@@ -73,7 +72,9 @@ def measure(bundle: Path, work: Path) -> list[Figure]:
         while len(visitors.pages) < TOGETHER:
             visitors.come()
         quiet(server)
+        busy = server.cpu_s()
         pans = visitors.pan(PAN_EVERY_S, PANNING_S)
+        busy = server.cpu_s() - busy
         full = server.memory()
         visitors.leave()
         time.sleep(LEFT_AFTER_S)
@@ -93,6 +94,7 @@ def measure(bundle: Path, work: Path) -> list[Figure]:
         Figure("each further session, not of files", private, "MB", limit=FURTHER_MB),
         Figure(f"{many}: p95", float(np.percentile(pans, 95)), "ms", limit=PAN_MS),
         Figure(f"{many}: median", float(np.median(pans)), "ms"),
+        Figure("server CPU of a pan", 1e3 * busy / len(pans), "ms"),
         Figure("pans", float(len(pans)), ""),
         Figure("errors", float(len(wrong)), "", limit=0.0),
         Figure(f"resident, {TOGETHER} sessions", full["Rss"], "MB"),
@@ -114,5 +116,9 @@ def chosen(arguments: list[str]) -> Path:
 
 
 if __name__ == "__main__":
+    if SIZE == "tiny":
+        skip(
+            "sessions", "twenty visitors take minutes to come, pan and leave; a small run has them"
+        )
     with tempfile.TemporaryDirectory() as folder:
         report("sessions", measure(chosen(sys.argv[1:]), Path(folder)))

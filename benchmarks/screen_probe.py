@@ -91,14 +91,15 @@ LOST = Step(*([1e3 * PATIENCE_S] * 3), 0.0)
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
-    """Start one headless Chromium."""
+def chromium(*further: str) -> Iterator[Any]:
+    """Start one headless Chromium, with further arguments."""
     sys.path.insert(0, str(HERE.parent / "tests" / "browser"))
     from chromium import find_chromium
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+        arguments = [*ARGUMENTS, *further]
+        browser = driver.chromium.launch(executable_path=find_chromium(), args=arguments)
         yield browser
         browser.close()
 

@@ -18,12 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-BROWSER = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
-    *("--disable-component-update", "--disable-sync", "--disable-default-apps"),
-    *("--disable-renderer-backgrounding", "--disable-background-timer-throttling"),
-)
+# pages that nobody looks at must draw as the one in front does
+AWAKE = ("--disable-renderer-backgrounding", "--disable-background-timer-throttling")
 _MODELS = "[...(window.Bokeh?.documents[0]?._all_models?.values() ?? [])]"
 PAINTED = f"({_MODELS}.find(m => m.name === 'painted')?.tags?.[0] ?? 0)"
 # Moves the map by a hundredth of its width now and then, as a drag does, and keeps how long it
@@ -153,17 +149,3 @@ class Visitors:
             with suppress(Exception):
                 page.context.close()
         self.pages = []
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    """Start a headless Chromium; ends the run with a word where there is none."""
-    import shutil
-
-    from playwright.sync_api import sync_playwright
-
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSER)), None)
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield started
-        started.close()

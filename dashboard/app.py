@@ -19,6 +19,7 @@ from dashboard.colouring import colour_choices
 from dashboard.histogram import warm as warm_histograms
 from dashboard.layering import layers_of
 from dashboard.layout import explorer
+from dashboard.memory import give_back_soon, keep_heaps_small
 from dashboard.picture import FIRST_SIZE, home
 from dashboard.preparing import log_damage, prepare
 from dashboard.raster import View, draw
@@ -67,6 +68,8 @@ def _page(
         # Panel says this when it writes the page's HTML; a session that is made again for a page
         # that was slow to connect has none, and would take its sheets from the net
         pn.state.curdoc.template_variables.setdefault("dist_url", LOCAL_DIST)
+        if pn.state.curdoc.session_context is not None:
+            pn.state.on_session_destroyed(lambda _: give_back_soon())
     state = ExplorerState(bundles, public=public)
     state.showcase()
     if opened is not None:
@@ -114,6 +117,7 @@ def serve(
     origins = options.pop("websocket_origin", None) or [f"{address}:{port}", f"localhost:{port}"]
     if "*" in origins:
         raise ValueError("websocket_origin '*' lets any web page use the server; name the hosts")
+    keep_heaps_small()
     app = make_app(bundles, public=public, opened=opened)
     prepare(bundles, LOADING_DELAY_S, on_damage)
     if on_ready is not None:
