@@ -17,12 +17,12 @@ def tab(page, name):
     page.wait_for_timeout(800)
 
 
-def reads(page, text, timeout_ms=5000):
+def reads(page, text, timeout_ms=30_000):
     """Wait until a text can be read on the page, shadow trees included."""
     page.get_by_text(text).first.wait_for(timeout=timeout_ms)
 
 
-def until(page, reached, seconds=10):
+def until(page, reached, seconds=30):
     """Wait until a condition on the server's state holds."""
     for _ in range(seconds * 20):
         if reached():

@@ -61,7 +61,7 @@ def test_the_file_holds_the_same_ids_as_the_selection(page):
     page.get_by_role("button", name="Select hits").click()
     until(page, lambda: state.selection.count == 24)
     tab(page, "Selection")
-    page.get_by_text("24 of 4,000 sources selected").first.wait_for(timeout=10_000)
+    page.get_by_text("24 of 4,000 sources selected").first.wait_for(timeout=30_000)
     with page.expect_download() as download:
         page.get_by_text("VOTable", exact=True).first.click()
     assert download.value.suggested_filename == "corners-selection-24.vot"
@@ -123,8 +123,8 @@ def card(browser):
 
 def test_the_period_tools_fold_again_and_say_what_the_latents_used(card):
     card.get_by_role("button", name="×2").click()
-    card.get_by_text("The stored latents used P = 0.5 d").first.wait_for(timeout=5_000)
+    card.get_by_text("The stored latents used P = 0.5 d").first.wait_for(timeout=30_000)
     card.get_by_role("button", name="Reset").click()
     until(card, lambda: card.get_by_text("The stored latents").count() == 0)
     card.get_by_role("button", name="Raw").click()
-    card.get_by_role("button", name="Folded").wait_for(timeout=5_000)
+    card.get_by_role("button", name="Folded").wait_for(timeout=30_000)

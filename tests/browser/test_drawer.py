@@ -96,7 +96,7 @@ def test_a_lasso_in_the_diagram_selects_the_rows_of_a_numpy_check_everywhere(pag
     assert expected.sum() > 500
     assert np.array_equal(np.asarray(page.state.selection), expected)
     assert page.locator(".pill").inner_text().startswith(f"{expected.sum():,} selected /")
-    assert frame(page) > on_the_map
+    until(page, lambda: frame(page) > on_the_map)
     assert (np.abs(pixels(page, box) - here).max(-1) > 0.1).mean() > 0.005
     # the clump keeps its colour where it was drawn: the picture is not upside down
     u, v = pixel(2, 0)

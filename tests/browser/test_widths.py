@@ -59,7 +59,7 @@ def test_in_a_narrow_window_buttons_lay_the_columns_over_the_map(page):
         button = page.get_by_role("button", name=sign).first
         shown = page.get_by_text(text, exact=True).first
         button.click()
-        shown.wait_for(state="visible", timeout=3000)
+        shown.wait_for(state="visible", timeout=30_000)
         assert map_width(page) == whole
         button.click()
-        shown.wait_for(state="hidden", timeout=3000)
+        shown.wait_for(state="hidden", timeout=30_000)
