@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from made_up_points import CLASSES, clusters
 from measuring import Figure, cpu_time, report, within
 
 from dashboard.bitmap import Bitmap
@@ -20,19 +21,10 @@ from dashboard.theme import palette
 from latent_core.catalog import Column
 from latent_core.projection import DrawingCopy, sort_for_drawing
 
-CLASSES, WIDTH, HEIGHT = 25, 900, 700
+WIDTH, HEIGHT = 900, 700
 COUNTS = within(1_000_000, 4_000_000, 10_000_000)
 LIMITS = {4_000_000: 60.0}  # ms of a redraw
 NAMES = tuple(f"class {i}" for i in range(CLASSES))
-
-
-def clusters(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return places (N, 2) about 25 centres, in random order, and the class of each point."""
-    rng = np.random.default_rng(0)
-    centres, widths = rng.uniform(-8, 8, (CLASSES, 2)), rng.uniform(0.2, 1.5, CLASSES)
-    classes = rng.choice(CLASSES, count, p=rng.dirichlet(np.ones(CLASSES)))
-    places = centres[classes] + widths[classes, None] * rng.standard_normal((count, 2))
-    return places.astype(np.float32), classes.astype(np.int8)
 
 
 def views(drawing: DrawingCopy) -> dict[str, View]:

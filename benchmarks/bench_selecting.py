@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from made_up_points import CLASSES, clusters
 from measuring import Figure, cpu_time, report, within
 
 from dashboard.bitmap import Bitmap
@@ -18,21 +19,12 @@ from dashboard.selecting import select_box, select_polygon
 from dashboard.tally import class_counts, histogram, percentiles
 from latent_core.projection import DrawingCopy, sort_for_drawing
 
-CLASSES, BINS, BAND = 25, 100, (16, 50, 84)
+BINS, BAND = 100, (16, 50, 84)
 COUNTS = (1_000_000, 4_000_000, 10_000_000)
 CHECKED = 4_000_000  # sources at which there are limits
 LASSO_LIMIT, POLYGON_LIMIT, SET_LIMIT, RATIO_LIMIT = 40.0, 70.0, 1.0, 15.0  # ms, ms, ms, times
 MOST_TESTS = 10_000_000 * 60  # points times corners that matplotlib is given: a minute
 SHARE = 4  # the selection that is described holds one source in four
-
-
-def clusters(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return places (N, 2) about 25 centres, in random order, and the class of each point."""
-    rng = np.random.default_rng(0)
-    centres, widths = rng.uniform(-8, 8, (CLASSES, 2)), rng.uniform(0.2, 1.5, CLASSES)
-    classes = rng.choice(CLASSES, count, p=rng.dirichlet(np.ones(CLASSES)))
-    places = centres[classes] + widths[classes, None] * rng.standard_normal((count, 2))
-    return places.astype(np.float32), classes.astype(np.int8)
 
 
 def outline(drawing: DrawingCopy, corners: int, size: float) -> np.ndarray:

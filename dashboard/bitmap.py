@@ -16,6 +16,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from latent_core.errors import LatentError
+
 WORD = 64  # bits that are combined and counted at a time
 Words = NDArray[np.uint64]
 Rows = NDArray[np.int64]
@@ -177,7 +179,7 @@ class Bitmap:
 def empty_words(size: int) -> Words:
     """Return writable words of `size` bits, all 0."""
     if sys.byteorder != "little":
-        raise NotImplementedError("packed rows need a little-endian machine")
+        raise LatentError("selections are packed for little-endian machines; this is none")
     return np.zeros(-(-size // WORD), np.uint64)
 
 

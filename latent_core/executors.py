@@ -1,6 +1,6 @@
 """Where chunks of work run: here, on processes of this machine, or on a Dask cluster.
 
-All three are a `concurrent.futures.Executor`, and every task runs with one thread and its own
+The last two are a `concurrent.futures.Executor`; every task runs with one thread and its own
 chunk only: what comes out is the same, byte for byte, whichever is chosen.
 """
 
@@ -31,19 +31,6 @@ def _alone(function: Callable[[Task], Result], task: Task) -> Result:
         return function(task)
 
 
-class SerialExecutor(Executor):
-    """Runs each call at once, in this process."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run now; an error waits in the future, as with every executor."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - it is raised where the result is asked for
-            future.set_exception(error)
-        return future
-
-
 class Workers:
     """Runs a function over tasks; results come in the tasks' order, whoever ran them.
 
@@ -52,7 +39,6 @@ class Workers:
 
     def __init__(self, make: Callable[[], tuple[Executor, int]] | None = None) -> None:
         self._make = make
-        self._serial = SerialExecutor()
         self._executor: Executor | None = None
         self._many = 1
 
@@ -61,10 +47,12 @@ class Workers:
 
         Raises LatentError where a worker was lost.
         """
-        executor: Executor = self._serial
-        if self._make is not None and len(tasks) > 1:
-            executor = self._started()
-        ahead = AHEAD * self._many if executor is not self._serial else 1
+        if self._make is None or len(tasks) < 2:
+            yield from (_alone(function, task) for task in tasks)
+            return
+        if self._executor is None:
+            self._executor, self._many = self._make()
+        executor, ahead = self._executor, AHEAD * self._many
         waiting: deque[Future[Result]] = deque()
         try:
             for task in tasks:
@@ -76,11 +64,6 @@ class Workers:
         finally:
             for future in waiting:
                 future.cancel()
-
-    def _started(self) -> Executor:
-        if self._executor is None and self._make is not None:
-            self._executor, self._many = self._make()
-        return self._executor or self._serial
 
     def close(self) -> None:
         """Let the workers go; a second call is nothing."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent_core.cells import Cells
+from latent_core.hashing import STEP, mixed
 
 REMOTE_SHARE = 0.1
 PILOTS = 20_000
@@ -37,7 +38,7 @@ def choose_landmarks(
 
     90 % by hash of source_id, 10 % the farthest from the first 20,000 of these.
     """
-    by_hash = np.lexsort((source_id, hashed(source_id, seed)))
+    by_hash = np.lexsort((source_id, mixed(source_id, SALT + seed * STEP)))
     uniform = by_hash[: round(count * (1 - REMOTE_SHARE))]
     pilots = Cells.build(latents(uniform[:PILOTS]))
     turn = np.empty(len(by_hash), np.int64)
@@ -66,12 +67,3 @@ def _farthest(
             away[part] = pilots.nearest(latents(rows[part]), 1, budget=budget).distance[:, 0]
         rows = np.sort(rows[np.lexsort((turn[rows], -away))[:wanted]])
     return rows
-
-
-def hashed(source_id: NDArray[np.int64], seed: int = 0) -> NDArray[np.uint64]:
-    """Mix ids into uniform 64-bit numbers (the finaliser of splitmix64, Steele et al. 2014)."""
-    salt = (SALT + seed * 0x9E3779B97F4A7C15) % 2**64
-    x = source_id.astype(np.uint64) + np.uint64(salt)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from latent_core.config import SplitSettings, TrainingSettings
 from latent_core.errors import LatentError
 from latent_core.feeding import Feed
+from latent_core.hashing import STEP, mixed
 
 if TYPE_CHECKING:
     import torch
@@ -40,12 +41,7 @@ def split_of(source_id: NDArray[np.int64], settings: SplitSettings) -> NDArray[n
     A source keeps its side in every survey and build with the same seed; neighbors on the sky,
     whose ids are close, are not kept together.
     """
-    x = source_id.astype(np.uint64) + np.uint64((settings.seed * 0x9E3779B97F4A7C15) % 2**64)
-    with np.errstate(over="ignore"):
-        x = x + np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        x = x ^ (x >> np.uint64(31))
+    x = mixed(source_id, (settings.seed + 1) * STEP)
     u = (x >> np.uint64(11)).astype(np.float64) / 2**53
     side = np.where(u < settings.test + settings.validation, VALIDATION, TRAIN)
     return np.where(u < settings.test, TEST, side).astype(np.uint8)

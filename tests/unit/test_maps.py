@@ -10,7 +10,8 @@ from latent_core.bundle import Manifest, new_folder
 from latent_core.catalog import Catalog
 from latent_core.config import MapSettings, check_map, read_settings
 from latent_core.errors import InputError
-from latent_core.landmarks import choose_landmarks, hashed, needs_landmarks
+from latent_core.hashing import mixed
+from latent_core.landmarks import SALT, choose_landmarks, needs_landmarks
 from latent_core.map_quality import map_quality, measure_map
 from latent_core.maps import Rows, make_maps, measure_rows
 from latent_core.projection import Placer
@@ -70,7 +71,7 @@ def test_landmarks_are_a_fair_sample_and_keep_a_remote_island():
     chosen = choose_landmarks(lambda rows: z[rows], ids(5000), 500)
     assert set(island) <= set(chosen)
     middle = np.abs(z[:, 0]) < np.median(np.abs(z[:, 0]))
-    uniform = chosen[np.argsort(hashed(ids(5000)[chosen]))[:450]]
+    uniform = chosen[np.argsort(mixed(ids(5000)[chosen], SALT))[:450]]
     assert abs(middle[uniform].mean() - 0.5) < 0.07
 
 
