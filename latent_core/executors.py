@@ -65,6 +65,11 @@ class Workers:
             for future in waiting:
                 future.cancel()
 
+    @property
+    def parallel(self) -> bool:
+        """Whether several tasks run at a time, outside this process."""
+        return self._make is not None
+
     def close(self) -> None:
         """Let the workers go; a second call is nothing."""
         if self._executor is not None:

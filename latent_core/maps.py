@@ -6,7 +6,7 @@ chunk by chunk, so that memory grows with the chunk and the landmarks alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -42,12 +42,11 @@ class Map:
 
 
 @dataclass(frozen=True)
-class Made:
-    """Landmarks with their z-scores and places, before the others are placed."""
+class Layout:
+    """Landmarks (L,) with their places (L, 2), before the others are placed."""
 
     method: str
     landmarks: NDArray[np.int64]
-    z: NDArray[np.float32]
     xy: Floats
 
 
@@ -76,10 +75,21 @@ class Rows:
         return out
 
 
-def make_maps(rows: Rows, settings: MapSettings, say: Say) -> Iterator[Map]:
-    """Make the maps that the settings name, one after another, of the same landmarks."""
+def make_maps(
+    rows: Rows, settings: MapSettings, say: Say, layouts: Iterable[Layout] | None = None
+) -> Iterator[Map]:
+    """Make the maps that the settings name, one after another, of the same landmarks.
+
+    `layouts` are those that `lay_out` found before.
+    """
     present = finite_rows(rows.latents)
-    landmarks = present
+    for layout in layouts or lay_out(rows, settings, say):
+        yield _finished(rows, settings, layout, present, say)
+
+
+def lay_out(rows: Rows, settings: MapSettings, say: Say) -> Iterator[Layout]:
+    """Choose landmarks and find their places, by one method after another."""
+    landmarks = present = finite_rows(rows.latents)
     if needs_landmarks(len(present), settings.landmarks, full=settings.full):
         say(0, 0, f"choosing {settings.landmarks:,} landmarks of {len(present):,} sources")
         chosen = choose_landmarks(
@@ -92,8 +102,7 @@ def make_maps(rows: Rows, settings: MapSettings, say: Say) -> Iterator[Map]:
     z = rows.z(landmarks)
     for method in settings.methods:
         say(0, 0, f"{MAP_METHODS[method]} of {len(landmarks):,} sources")
-        made = Made(method, landmarks, z, coordinates_of(z, method, settings))
-        yield _finished(rows, settings, made, present, say)
+        yield Layout(method, landmarks, coordinates_of(z, method, settings))
 
 
 def coordinates_of(z: NDArray[np.float32], method: str, settings: MapSettings) -> Floats:
@@ -105,7 +114,7 @@ def coordinates_of(z: NDArray[np.float32], method: str, settings: MapSettings) -
 
 
 def _finished(
-    rows: Rows, settings: MapSettings, made: Made, present: NDArray[np.int64], say: Say
+    rows: Rows, settings: MapSettings, made: Layout, present: NDArray[np.int64], say: Say
 ) -> Map:
     """Place all other sources among the landmarks, and measure what the map keeps."""
     full = len(made.landmarks) == len(present)
@@ -115,7 +124,7 @@ def _finished(
     rows_left = np.delete(np.arange(len(coordinates)), made.landmarks)
     if len(rows_left):
         # on a full map the few that lack a block have a search of the space's own, which is exact
-        placer = Placer(made.z, made.xy, NO_LIMIT if full else None)
+        placer = Placer(rows.z(made.landmarks), made.xy, NO_LIMIT if full else None)
         for part in chunks(len(rows_left)):
             say(part.start, len(rows_left), f"{MAP_METHODS[made.method]}: placing the others")
             coordinates[rows_left[part]] = placer.place(rows.z(rows_left[part]))
@@ -149,7 +158,7 @@ def _nearest(
     return np.searchsorted(present, index.nearest(rows.z(own), k, skip=own).rows)
 
 
-def _described(settings: MapSettings, made: Made, full: bool) -> dict[str, Any]:
+def _described(settings: MapSettings, made: Layout, full: bool) -> dict[str, Any]:
     described = {"method": made.method, "full": full}
     if not full:
         described["landmarks"] = len(made.landmarks)

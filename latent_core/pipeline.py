@@ -182,7 +182,10 @@ def run(
     for name in settings.spaces:
         report(f"index {name}", 0, 0, "")
         space_stages.join_space(folder, settings, name)
-        space_stages.make_map(folder, settings.map, name, report=report)
+    space_stages.make_stale_maps(
+        folder, settings.map, settings.spaces, workers=workers, report=report
+    )
+    for name in settings.spaces:
         report(f"evaluate {name}", 0, 0, "")
         evaluate_space(folder, settings.split, name)
     forget_stale_report(folder)

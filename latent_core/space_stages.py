@@ -5,21 +5,22 @@ Like `stages`, which makes what they join: a stage is whole or missing, and fres
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latent_core.bundle import Folder, StageWriter, write_stage
+from latent_core.bundle import CATALOG, Folder, StageWriter, write_stage
 from latent_core.cells import Cells
-from latent_core.chunks import source_ids_of
+from latent_core.chunks import FolderRef, opened, refer, source_ids_of
 from latent_core.config import BuildSettings, MapSettings, check_map
 from latent_core.errors import LatentError
+from latent_core.executors import SERIAL, Workers
 from latent_core.inputs import of_all_rows
-from latent_core.maps import Rows, make_maps
+from latent_core.maps import Layout, Rows, lay_out, make_maps
 from latent_core.modalities import load_modality
 from latent_core.projection import sort_for_drawing
 from latent_core.similarity import Scaling, SearchPlan
@@ -133,6 +134,50 @@ def _proving_index(folder: Folder, name: str, count: int) -> Cells | None:
     return Cells.read(folder, base, count) if proves else None
 
 
+@dataclass(frozen=True)
+class LayOut:
+    """A space whose landmarks a worker lays out, by the one method of `settings`."""
+
+    folder: FolderRef
+    space: str
+    settings: MapSettings
+
+
+def lay_out_space(work: LayOut) -> Layout:
+    """Find the places of a space's landmarks."""
+    rows = space_rows(opened(work.folder), work.space)
+    return next(lay_out(rows, work.settings, lambda *_: None))
+
+
+def make_stale_maps(
+    folder: Folder,
+    settings: MapSettings,
+    names: Iterable[str],
+    *,
+    workers: Workers = SERIAL,
+    report: Report = silent,
+) -> None:
+    """Make the maps of all spaces that lack them: one layout keeps one core busy for minutes."""
+    wanted = {name: _wanted_map(folder, settings, name) for name in names}
+    stale = {n: s for n, (record, s) in wanted.items() if not is_fresh(folder, f"map/{n}", record)}
+    layouts: dict[str, list[Layout]] = {name: [] for name in stale}
+    if workers.parallel:
+        files = [file for name in stale for file in folder.names(f"spaces/{name}/")]
+        ref = refer(folder, (CATALOG, *files))
+        tasks = [
+            LayOut(ref, name, replace(chosen, methods=(method,)))
+            for name, chosen in stale.items()
+            for method in chosen.methods
+        ]
+        for task in tasks:
+            report(f"map {task.space}", 0, 0, f"laying it out by {task.settings.methods[0]}")
+        # all before any is written: a worker opens the folder as it is named here
+        for task, layout in zip(tasks, list(workers.map(lay_out_space, tasks)), strict=True):
+            layouts[task.space].append(layout)
+    for name in stale:
+        make_map(folder, settings, name, report=report, layouts=layouts[name])
+
+
 def make_map(
     folder: Folder,
     settings: MapSettings,
@@ -141,34 +186,48 @@ def make_map(
     force: bool = False,
     asked: Mapping[str, Any] | None = None,
     report: Report = silent,
+    layouts: Sequence[Layout] = (),
 ) -> bool:
     """Make the maps of a space (stage `map/<name>`); False where they are fresh.
 
     `asked` are settings that a person gave by hand. They stay with the stage: a later build does
     not throw away a full map that somebody waited for, until the maps are made anew without.
+    `layouts` are those that were found before, by the methods of the settings.
     """
+    record, chosen = _wanted_map(folder, settings, name, asked)
+    if not force and is_fresh(folder, f"map/{name}", record):
+        return False
+    with write_stage(folder, f"map/{name}", record) as writer:
+        save_maps(writer, name, space_rows(folder, name), chosen, report, layouts)
+    return True
+
+
+def _wanted_map(
+    folder: Folder, settings: MapSettings, name: str, asked: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], MapSettings]:
+    """Return the record of a space's maps, and the settings that hold for them."""
     if asked is None:
         asked = (folder.stage(f"map/{name}") or {}).get("asked", {})
     record = made_from(folder, (f"index/{name}",), asdict(settings))
     if asked:
         record["asked"] = dict(asked)
-    if not force and is_fresh(folder, f"map/{name}", record):
-        return False
-    chosen = check_map(replace(settings, **asked))
-    with write_stage(folder, f"map/{name}", record) as writer:
-        save_maps(writer, name, space_rows(folder, name), chosen, report)
-    return True
+    return record, check_map(replace(settings, **asked))
 
 
 def save_maps(
-    writer: StageWriter, space: str, rows: Rows, settings: MapSettings, report: Report = silent
+    writer: StageWriter,
+    space: str,
+    rows: Rows,
+    settings: MapSettings,
+    report: Report = silent,
+    layouts: Sequence[Layout] = (),
 ) -> None:
     """Make and write every map that the settings name.
 
     A source that lacks a block is placed by the blocks it has, at the median of its three nearest
     neighbors' places, after the map is made; one without any stays NaN.
     """
-    made = make_maps(rows, settings, lambda *said: report(f"map {space}", *said))
+    made = make_maps(rows, settings, lambda *said: report(f"map {space}", *said), layouts)
     for rank, drawn in enumerate(made):
         about = {"rank": rank, "quality": drawn.quality}
         save_map(writer, space, drawn.method, drawn.coordinates, drawn.settings, about)

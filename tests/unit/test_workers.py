@@ -8,14 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from latent_core import chunks, pipeline, stages
+from latent_core import chunks, pipeline, space_stages, stages
 from latent_core.bundle import Folder, forget_stages
+from latent_core.config import BuildSettings, MapSettings, read_settings
 from latent_core.encoding import encode
 from latent_core.errors import LatentError
 from latent_core.executors import SERIAL, Workers, workers
@@ -35,12 +37,20 @@ weights = "simulated_weights/folded"
 [spaces.all]
 title = "both"
 blocks = { xp = "xp_samples", folded = "folded" }
+
+[spaces.curves]
+title = "curves"
+blocks = { folded = "folded" }
 """
 
 
 @pytest.fixture(scope="module")
 def survey(tmp_path_factory) -> Path:
     return simulate(260, 7, tmp_path_factory.mktemp("survey") / "small.survey")
+
+
+def settings_of(folder: Folder) -> BuildSettings:
+    return read_settings(folder.file("build.toml"))
 
 
 def encoded(survey: Path, out: Path, work: Workers) -> Folder:
@@ -76,6 +86,25 @@ def test_processes_write_the_same_bytes(survey, alone, tmp_path) -> None:
     assert len(folder.array("models/folded/latents.npy")) > 120
     assert folder.manifest.files == alone.manifest.files
     assert folder.verify() == len(folder.manifest.files)
+
+
+def test_maps_laid_out_side_by_side_are_those_made_one_by_one(alone, tmp_path) -> None:
+    settings = MapSettings(methods=("umap", "tsne"), epochs=20, landmarks=100)
+    made = []
+    for number, make in enumerate((None, lambda: (ThreadPoolExecutor(2), 2))):
+        folder = Folder.open(shutil.copytree(alone.path, tmp_path / str(number)))
+        joined = settings_of(folder)
+        for name in joined.spaces:
+            space_stages.join_space(folder, joined, name)
+        work = Workers(make)
+        space_stages.make_stale_maps(folder, settings, joined.spaces, workers=work)
+        work.close()
+        made.append(folder.manifest.files)
+    assert made[0] == made[1]
+    assert sum("landmarks" in name for name in made[0]) == 4
+    before = folder.manifest
+    space_stages.make_stale_maps(folder, settings, joined.spaces)
+    assert folder.manifest == before
 
 
 def test_what_is_encoded_with_its_input_is_what_is_encoded_alone(survey, alone, tmp_path) -> None:
