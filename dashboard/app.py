@@ -19,7 +19,7 @@ from dashboard.colouring import colour_choices
 from dashboard.histogram import warm as warm_histograms
 from dashboard.layering import layers_of
 from dashboard.layout import explorer
-from dashboard.memory import give_back_soon, keep_heaps_small
+from dashboard.memory import give_back_soon, keep_heaps_few
 from dashboard.picture import FIRST_SIZE, home
 from dashboard.preparing import log_damage, prepare
 from dashboard.raster import View, draw
@@ -117,7 +117,7 @@ def serve(
     origins = options.pop("websocket_origin", None) or [f"{address}:{port}", f"localhost:{port}"]
     if "*" in origins:
         raise ValueError("websocket_origin '*' lets any web page use the server; name the hosts")
-    keep_heaps_small()
+    keep_heaps_few()
     app = make_app(bundles, public=public, opened=opened)
     prepare(bundles, LOADING_DELAY_S, on_damage)
     if on_ready is not None:

@@ -38,14 +38,18 @@ def labels_in_view(
 ) -> list[Label]:
     """Return labels of the classes most frequent in x0, x1, y0, y1, none upon another.
 
-    `codes` (P,) in drawing order; codes beyond `names` are not labelled.
+    `codes` (P,) in drawing order; codes beyond `names` are not labelled. Cells and sample belong
+    to the map, not to the view: while the hand pans, labels stay where they are.
     """
-    runs = runs_in_box(drawing, *box)
-    step = max(1, sum(stop - start for start, stop in runs) // SAMPLE)
-    counts = np.zeros((len(names), CELLS, CELLS), np.int32)
+    across, up = _Cells.over(*box[:2]), _Cells.over(*box[2:])
+    edges = (*across.edges, *up.edges)
+    runs = runs_in_box(drawing, *edges)
+    several = sum(stop - start for start, stop in runs) // SAMPLE
+    step = 1 << max(0, several.bit_length() - 1)
+    counts = np.zeros((len(names), CELLS + 2, CELLS + 2), np.int32)
     for start, stop in runs:
-        part = slice(start, stop, step)
-        count_in_cells(counts, drawing.x[part], drawing.y[part], codes[part], np.asarray(box))
+        part = slice(-(-start // step) * step, stop, step)
+        count_in_cells(counts, drawing.x[part], drawing.y[part], codes[part], np.asarray(edges))
     smooth = _smoothed(counts)
     everything = smooth.sum(0)
     kept: list[Label] = []
@@ -53,7 +57,7 @@ def labels_in_view(
         if counts[code].sum() < FEWEST_MEMBERS or len(kept) == MOST_LABELS:
             break
         row, column = np.unravel_index(int(np.argmax(smooth[code])), smooth[code].shape)
-        label = Label(names[code], *_middle(float(row), float(column), box))
+        label = Label(names[code], across.middle(int(column)), up.middle(int(row)))
         leads = smooth[code, row, column] >= LEAST_SHARE * everything[row, column]
         free = all(_are_apart(label, other, box) for other in kept)
         if label.name != NO_LABEL and leads and free:
@@ -66,16 +70,35 @@ def _are_apart(a: Label, b: Label, box: tuple[float, float, float, float]) -> bo
     return abs(a.x - b.x) > APART[0] * (x1 - x0) or abs(a.y - b.y) > APART[1] * (y1 - y0)
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """Cells of one axis: `first` is the number of the first, counted from 0, `wide` their width.
+
+    They hold a view and one cell more at each end; all views of one width share their edges.
+    """
+
+    first: int
+    wide: float
+
+    @classmethod
+    def over(cls, low: float, high: float) -> _Cells:
+        """Lay them over low to high."""
+        wide = float(
+            f"{(high - low) / CELLS:.6g}"
+        )  # a view that moved is as wide but for rounding
+        return cls(int(np.floor(low / wide)), wide)
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        return self.first * self.wide, (self.first + CELLS + 2) * self.wide
+
+    def middle(self, inner: int) -> float:
+        """Return the middle of an inner cell: the same number in every view."""
+        return (self.first + inner + 1.5) * self.wide
+
+
 def _smoothed(counts: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Add to each cell of (K, CELLS, CELLS) its neighbors, weighted 4, 2 and 1."""
-    padded = np.pad(counts, ((0, 0), (1, 1), (1, 1))).astype(np.int64)
-    rows = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
+    """Add to each inner cell of (K, R, C) its neighbors, weighted 4, 2 and 1."""
+    whole = counts.astype(np.int64)
+    rows = whole[:, :-2] + 2 * whole[:, 1:-1] + whole[:, 2:]
     return np.asarray(rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:], np.int64)
-
-
-def _middle(row: float, column: float, box: tuple[float, ...]) -> tuple[float, float]:
-    x0, x1, y0, y1 = box
-    return (
-        x0 + (column + 0.5) * (x1 - x0) / CELLS,
-        y0 + (row + 0.5) * (y1 - y0) / CELLS,
-    )

@@ -1,8 +1,8 @@
 """Memory goes back to the system when visitors leave.
 
-The C library keeps what was freed for later: pictures of 2 MB raise the size from which it asks
-the system directly, up to 32 MB, and every thread gets a heap of its own. A server that twenty
-visitors have left would hold their pages for good.
+The C library keeps what was freed for later, and every thread gets a heap of its own. While
+visitors draw that is well: asking the system for the 40 MB of each picture anew would take as long
+as drawing it. A server that they have left would hold their pages for good, unless told.
 """
 
 from __future__ import annotations
@@ -12,19 +12,21 @@ import gc
 import sys
 from threading import Lock, Timer
 
-ALONE_FROM = 256 * 1024  # bytes from which an array is mapped alone, and unmapped when it is freed
+MIB = 1024 * 1024
+ALONE_FROM = 32 * MIB  # from which an array is mapped alone, and unmapped when it is freed
+KEPT = 256 * MIB  # that a heap keeps while it is used
 HEAPS = 2
 PAUSE_S = 2.0
-_MMAP_THRESHOLD, _ARENA_MAX = -3, -8  # mallopt's names of them, malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # mallopt's names of them, malloc.h
 _WAITING = Lock()
 
 
-def keep_heaps_small() -> bool:
-    """Tell the C library to map large arrays alone; False where it is not glibc."""
+def keep_heaps_few() -> bool:
+    """Tell the C library to keep few heaps, and what they hold; False where it is not glibc."""
     if not _is_glibc():
         return False
-    libc = ctypes.CDLL(None)
-    return bool(libc.mallopt(_MMAP_THRESHOLD, ALONE_FROM) and libc.mallopt(_ARENA_MAX, HEAPS))
+    chosen = ((_MMAP_THRESHOLD, ALONE_FROM), (_TRIM_THRESHOLD, KEPT), (_ARENA_MAX, HEAPS))
+    return all([ctypes.CDLL(None).mallopt(name, value) for name, value in chosen])
 
 
 def give_back_soon(pause_s: float = PAUSE_S) -> None:

@@ -12,6 +12,7 @@ becomes one picture of the latest view. A picture that nobody waits for any more
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -29,7 +30,10 @@ FIRST_SIZE = (740, 770)
 MARGIN = 0.04
 PATIENCE_MS = 700  # how long a frame waits for the browser to say that it was painted
 COARSE = 2  # device pixels a side of one pixel of a coarse picture
-COARSE_FROM = 1_000_000  # points near the view from which a coarse picture comes first
+# A browser needs a tenth of a second for any picture: a coarse one first is worth it only where
+# the exact one takes as long
+SLOW_S = 0.1
+FEW = 1_000_000  # points that take as long as fewer do: the pixels are most of the work
 Subject = tuple[DrawingCopy, Layers]
 _POOL = ThreadPoolExecutor(max_workers=2, thread_name_prefix="picture")
 _MEASURE = "screen.tags = [window.devicePixelRatio]"
@@ -91,6 +95,7 @@ class LivePicture:
         self._drawing = self._waiting = False
         self._turn = self._content = 0  # the latest request, and the latest with new content
         self._last = _Task(-1, View(0, 1, 0, 1, *size))  # what the browser got
+        self._pace = 0.0  # CPU seconds a point of the latest exact picture
         self._frame = 0
         self._ratio: object = 1.0
         self._size = {"inner_width": size[0], "inner_height": size[1]}
@@ -179,7 +184,7 @@ class LivePicture:
     def draw_now(self) -> None:
         """Draw the exact picture here and now: there is no browser yet that could wait."""
         task = _Task(self._turn, self.view())
-        self._put(draw(*self._subject(), task.view), task)
+        self._put(self._exact(*self._subject(), task.view), task)
         self._rested(task.view)
 
     # One picture after the other
@@ -193,7 +198,8 @@ class LivePicture:
             return  # counted where it was refused; the picture before it stays
         drawing, layers = self._subject()
         refines = self._turn == self._last.turn
-        exact = refines or self._turn == self._content or points_near(drawing, view) < COARSE_FROM
+        slow = self._pace * max(points_near(drawing, view), FEW) > SLOW_S
+        exact = refines or self._turn == self._content or not slow
         task = _Task(self._turn, view, exact, refines)
         done = _POOL.submit(self._draw, task, drawing, layers)
         self._drawing = True
@@ -209,7 +215,13 @@ class LivePicture:
     def _draw(self, task: _Task, drawing: DrawingCopy, layers: Layers) -> Picture | None:
         if self._is_stale(task):
             return None
-        return (draw if task.exact else sketch)(drawing, layers, task.drawn_view)
+        return (self._exact if task.exact else sketch)(drawing, layers, task.drawn_view)
+
+    def _exact(self, drawing: DrawingCopy, layers: Layers, view: View) -> Picture:
+        begun = time.thread_time()
+        picture = draw(drawing, layers, view)
+        self._pace = (time.thread_time() - begun) / max(points_near(drawing, view), FEW)
+        return picture
 
     def _finish(self, task: _Task, done: Future[Picture | None]) -> None:
         self._drawing = False

@@ -25,6 +25,17 @@ def test_each_class_is_named_at_its_densest_place():
         assert abs(labels[name].y - place) < 0.3
 
 
+def test_labels_stay_where_they_are_while_the_hand_pans():
+    many = sort_for_drawing(np.tile(PLACES, (200, 1)) + RNG.normal(0, 0.02, (680_000, 2)))
+    codes = np.tile(np.repeat(np.array([0, 1, 2], np.int8), [900, 500, 2000]), 200)[many.order]
+    seen = [
+        sorted(labels_in_view(many, NAMES, codes, (-6 + s, 8 + s, -6 - s, 8 - s)), key=str)
+        for s in (0.0, 0.013, 0.14, -0.21)
+    ]
+    assert len(seen[0]) == 2
+    assert all(labels == seen[0] for labels in seen)
+
+
 def test_a_class_out_of_view_is_not_named():
     labels = labels_in_view(DRAWING, NAMES, CODES, (-1, 1, -1, 1))
     assert [label.name for label in labels] == ["RR"]

@@ -14,8 +14,8 @@ from dashboard import memory
 HELD = """
 import sys
 import numpy as np
-from dashboard.memory import give_back, keep_heaps_small
-keep_heaps_small()
+from dashboard.memory import give_back, keep_heaps_few
+keep_heaps_few()
 
 def anonymous():
     lines = open("/proc/self/smaps_rollup").read().splitlines()

@@ -75,13 +75,14 @@ class Browser:
 
 
 @pytest.fixture
-def browser():
+def browser(monkeypatch):
+    monkeypatch.setattr(picture, "SLOW_S", np.inf)  # the first picture of all is compiled
     return Browser()
 
 
 @pytest.fixture
 def crowded(monkeypatch):
-    monkeypatch.setattr(picture, "COARSE_FROM", 1)
+    monkeypatch.setattr(picture, "SLOW_S", 0.0)
     return Browser()
 
 
