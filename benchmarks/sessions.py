@@ -77,8 +77,8 @@ def served(bundle: Path, work: Path) -> Iterator[Server]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = work / "server.log"
-    code = "import sys; from latent_core.cli import main; main(sys.argv[1:])"
-    command = [sys.executable, "-c", code, "serve", str(bundle), "--port", str(port)]
+    program = Path(sys.executable).with_name("gaia-latent")
+    command = [str(program), "serve", str(bundle), "--port", str(port)]
     with log.open("w", encoding="utf-8") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
     try:
