@@ -28,6 +28,7 @@ from latent_core.projection import DrawingCopy
 
 FIRST_SIZE = (740, 770)
 MARGIN = 0.04
+TOGETHER_MS = 10  # in which a browser's message of x is followed by that of y
 PATIENCE_MS = 700  # how long a frame waits for the browser to say that it was painted
 COARSE = 2  # device pixels a side of one pixel of a coarse picture
 # A browser needs a tenth of a second for any picture: a coarse one first is worth it only where
@@ -179,7 +180,7 @@ class LivePicture:
                 self.draw_now()
         elif not self._drawing and not self._waiting:
             self._drawing = True
-            document.add_next_tick_callback(self._begin)
+            document.add_timeout_callback(self._begin, TOGETHER_MS)
 
     def draw_now(self) -> None:
         """Draw the exact picture here and now: there is no browser yet that could wait."""

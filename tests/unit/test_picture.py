@@ -59,6 +59,9 @@ class Browser:
                 if type(callback).__name__ == "NextTickCallback":
                     self.document.remove_next_tick_callback(callback)
                     callback.callback()
+                elif getattr(callback, "timeout", None) == picture.TOGETHER_MS:
+                    self.document.remove_timeout_callback(callback)
+                    callback.callback()
             time.sleep(0.002)
 
     def move(self, shift):
@@ -120,6 +123,17 @@ def test_requests_before_the_acknowledgement_become_one_of_the_latest_view(brows
     browser.ticks()
     assert len(browser.shown) == 2
     assert browser.shown[1][1].x0 == browser.plot.x_range.start
+
+
+def test_x_and_y_that_come_one_after_the_other_are_one_picture(browser):
+    browser.move(0.3)
+    (together,) = browser.document.session_callbacks
+    assert together.timeout == picture.TOGETHER_MS
+    browser.plot.y_range.update(start=-2.0, end=1.0)
+    browser.ticks()
+    browser.paints()
+    assert [(view.x0, view.y0) for _, view in browser.shown] == [(browser.plot.x_range.start, -2)]
+    assert len(browser.rested) == 1
 
 
 @pytest.fixture
@@ -188,7 +202,7 @@ def test_a_frame_that_is_never_acknowledged_does_not_stop_the_next(browser):
     browser.move(0.1)
     browser.ticks()
     browser.move(0.2)
-    (lost,) = [c for c in browser.document.session_callbacks if hasattr(c, "timeout")]
+    (lost,) = [c for c in browser.document.session_callbacks if c.timeout == picture.PATIENCE_MS]
     lost.callback()
     browser.ticks()
     assert len(browser.shown) == 2
