@@ -1,4 +1,4 @@
-"""A picture on a Bokeh figure that follows its ranges: at once while the hand moves, then exact.
+"""A picture on a Bokeh figure that follows its ranges: exact, or coarse first where that is slow.
 
     plot = figure(x_range=Range1d(0, 1), y_range=Range1d(0, 1), tools=[PanTool(), ...])
     live = LivePicture(plot, lambda: (drawing, layers), shown=told)
