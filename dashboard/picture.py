@@ -180,7 +180,10 @@ class LivePicture:
                 self.draw_now()
         elif not self._drawing and not self._waiting:
             self._drawing = True
-            document.add_timeout_callback(self._begin, TOGETHER_MS)
+            if changed:
+                document.add_next_tick_callback(self._begin)
+            else:
+                document.add_timeout_callback(self._begin, TOGETHER_MS)
 
     def draw_now(self) -> None:
         """Draw the exact picture here and now: there is no browser yet that could wait."""
