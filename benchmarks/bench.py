@@ -166,8 +166,9 @@ def save(out: Path, size: str, parts: Iterable[Part]) -> dict[str, Any]:
     (out / "bench.html").write_text(page_of(content), encoding="utf-8")
     for part in content["parts"]:
         for name, result in part["results"].items() if part["state"] == "done" else ():
-            text = json.dumps(result, indent=1) + "\n"
-            (out / f"{name}.json").write_text(text, encoding="utf-8")
+            file, text = out / f"{name}.json", json.dumps(result, indent=1) + "\n"
+            if not file.exists() or json.loads(file.read_text("utf-8")) != result:
+                file.write_text(text, encoding="utf-8")
     return content
 
 
@@ -177,9 +178,12 @@ def earlier(out: Path, size: str) -> dict[str, Part]:
     content = json.loads(file.read_text("utf-8")) if file.exists() else {"size": size, "parts": []}
     if content["size"] != size:
         return {}
-    loose = {p.stem: p for p in out.glob("*.json") if p != file}
-    adopted = {name: _adopted(name, path) for name, path in loose.items()}
-    return adopted | {part["name"]: part for part in content["parts"]}
+    parts = {part["name"]: part for part in content["parts"]}
+    for path in out.glob("*.json"):
+        held = parts.get(path.stem, {}).get("results", {}).get(path.stem)
+        if path != file and held != json.loads(path.read_text("utf-8")):
+            parts[path.stem] = _adopted(path.stem, path)  # run by hand since
+    return parts
 
 
 def _adopted(name: str, file: Path) -> Part:
