@@ -83,9 +83,8 @@ class _Cells:
     @classmethod
     def over(cls, low: float, high: float) -> _Cells:
         """Lay them over low to high."""
-        wide = float(
-            f"{(high - low) / CELLS:.6g}"
-        )  # a view that moved is as wide but for rounding
+        # a view that moved is as wide but for rounding
+        wide = float(f"{(high - low) / CELLS:.6g}")
         return cls(int(np.floor(low / wide)), wide)
 
     @property
