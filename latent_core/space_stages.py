@@ -161,7 +161,7 @@ def make_stale_maps(
     wanted = {name: _wanted_map(folder, settings, name) for name in names}
     stale = {n: s for n, (record, s) in wanted.items() if not is_fresh(folder, f"map/{n}", record)}
     layouts: dict[str, list[Layout]] = {name: [] for name in stale}
-    if workers.parallel:
+    if stale and workers.parallel:
         files = [file for name in stale for file in folder.names(f"spaces/{name}/")]
         ref = refer(folder, (CATALOG, *files))
         tasks = [
