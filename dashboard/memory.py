@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import sys
-from pathlib import Path
 from threading import Lock, Timer
 
 MIB = 1024 * 1024
 ALONE_FROM = 32 * MIB  # from which an array is mapped alone, and unmapped when it is freed
 KEPT = 256 * MIB  # that a heap keeps while it is used
 HEAPS = 2
-COMMAND, ALLOCATOR = "gaia-latent", "PYTHONMALLOC"
 PAUSE_S = 2.0
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # mallopt's names of them, malloc.h
 _WAITING = Lock()
@@ -30,18 +27,6 @@ def keep_heaps_few() -> bool:
         return False
     chosen = ((_MMAP_THRESHOLD, ALONE_FROM), (_TRIM_THRESHOLD, KEPT), (_ARENA_MAX, HEAPS))
     return all([ctypes.CDLL(None).mallopt(name, value) for name, value in chosen])
-
-
-def start_lean() -> None:
-    """Start the command gaia-latent anew, once, with small objects on the C library's heap.
-
-    Python's own heap keeps a MB for each object in it that lasts, and no setting but this one,
-    which is read when Python starts, changes that. Does nothing under any other command.
-    """
-    if _is_glibc() and Path(sys.argv[0]).name == COMMAND and ALLOCATOR not in os.environ:
-        arguments = [sys.executable, *sys.orig_argv[1:]]
-        lean = {**os.environ, ALLOCATOR: "malloc"}
-        os.execve(sys.executable, arguments, lean)  # noqa: S606 - our own program, no shell
 
 
 def give_back_soon(pause_s: float = PAUSE_S) -> None:

@@ -6,7 +6,7 @@ chunk by chunk, so that memory grows with the chunk and the landmarks alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -76,7 +76,7 @@ class Rows:
 
 
 def make_maps(
-    rows: Rows, settings: MapSettings, say: Say, layouts: Iterable[Layout] | None = None
+    rows: Rows, settings: MapSettings, say: Say, layouts: Sequence[Layout] = ()
 ) -> Iterator[Map]:
     """Make the maps that the settings name, one after another, of the same landmarks.
 

@@ -47,23 +47,6 @@ def test_what_is_freed_between_what_stays_goes_back():
     assert after - before < 0.1 * (full - before)
 
 
-def test_only_the_command_itself_starts_anew_and_once(monkeypatch):
-    started = []
-    monkeypatch.setattr(memory.os, "execve", lambda *given: started.append(given))
-    monkeypatch.setattr(memory, "_is_glibc", lambda: True)
-    monkeypatch.delenv("PYTHONMALLOC", raising=False)
-    memory.start_lean()
-    assert not started
-    monkeypatch.setattr(sys, "argv", ["/somewhere/gaia-latent", "serve", "a"])
-    monkeypatch.setattr(sys, "orig_argv", ["python", "/somewhere/gaia-latent", "serve", "a"])
-    memory.start_lean()
-    (program, arguments, environment) = started.pop()
-    assert (program, arguments) == (sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    monkeypatch.setenv("PYTHONMALLOC", environment["PYTHONMALLOC"])
-    memory.start_lean()
-    assert not started
-
-
 def test_many_who_leave_at_once_are_one_cleaning(monkeypatch):
     cleaned = threading.Event()
     calls = []
