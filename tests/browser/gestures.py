@@ -4,12 +4,24 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.path import Path
-from painted import settle
+from painted import MAP_MODEL, settle
 
 
 def press(page, text):
     page.get_by_role("button", name=text, exact=True).first.click()
     page.wait_for_timeout(150)
+
+
+def armed(page, tool, plot="map"):
+    """Wait until a plot's drags belong to a tool: buttons and keys go by way of the server."""
+    active = f"(() => {{ const m = {MAP_MODEL}.find(m => m.name === '{plot}');"
+    active += f"return m.toolbar.tools.find(t => t.type === '{tool}').active }})()"
+    page.wait_for_function(active)
+
+
+def arm_lasso(page, plot="map"):
+    press(page, "Lasso")
+    armed(page, "LassoSelectTool", plot)
 
 
 def tab(page, name):
@@ -45,6 +57,8 @@ def drag(page, corners, keys=()):
     for key in keys:
         page.keyboard.up(key)
     page.wait_for_timeout(200)
+    finished = page.evaluate("window.gestures ?? 0")
+    until(page, lambda: getattr(page.state, "answered", 0) >= finished)
     settle(page)
 
 

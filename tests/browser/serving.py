@@ -6,6 +6,7 @@ import socket
 import time
 import urllib.request
 from contextlib import contextmanager
+from functools import wraps
 
 from painted import PAINTED_FRAME, settle
 
@@ -18,7 +19,10 @@ REMEMBER_GESTURES = """() => {
   const manager = window.Bokeh.documents[0].event_manager
   const send = manager.trigger
   manager.trigger = function (event) {
-    if (event.geometry && event.final) window.gesture = event.geometry
+    if (event.geometry && event.final) {
+      window.gesture = event.geometry
+      window.gestures = (window.gestures ?? 0) + 1
+    }
     return send.apply(this, arguments)
   }
 }"""
@@ -29,6 +33,7 @@ def serving(bundles, sessions, **options):
     """Serve bundles on a free port; yields the address. `sessions` gets each session's state."""
     from dashboard.app import serve
 
+    count_answers()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -37,6 +42,23 @@ def serving(bundles, sessions, **options):
     wait_for(address)
     yield address
     running.stop()
+
+
+def count_answers() -> None:
+    """Let each state count the finished gestures that its server has answered."""
+    from dashboard.gestures import Gestures
+
+    answer = Gestures._drawn
+    if hasattr(answer, "__wrapped__"):
+        return
+
+    @wraps(answer)
+    def counted(self, event):
+        answer(self, event)
+        if event.final:
+            self._state.answered = getattr(self._state, "answered", 0) + 1
+
+    Gestures._drawn = counted
 
 
 def wait_for(address: str) -> None:

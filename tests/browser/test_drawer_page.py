@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from corners import CENTRES, write_bundle
-from gestures import drag, lasso, press, reads, until
+from gestures import arm_lasso, drag, lasso, press, reads, until
 from matplotlib.image import imread
 from matplotlib.path import Path
 from painted import axes_of, frame, last_polygon, ranges, settle
@@ -87,7 +87,7 @@ def test_a_lasso_in_the_diagram_selects_the_rows_of_a_numpy_check_everywhere(pag
     x0, x1, y0, y1 = ranges(page, "plane")
     assert x0 < x1
     assert y0 > y1  # magnitudes run downwards
-    press(page, "Lasso")
+    arm_lasso(page)
     on_the_map, here = frame(page), pixels(page, box)
     angle = np.linspace(0, 2 * np.pi, 9)[:-1] + 0.2
     drag(page, [pixel(2 + 0.4 * np.cos(a), 0 + 1.6 * np.sin(a)) for a in angle])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gestures import inside, press, until
+from gestures import arm_lasso, inside, until
 from painted import MAP_MODEL, PAINTED_FRAME, last_polygon, ranges, settle
 
 pytestmark = pytest.mark.browser
@@ -30,7 +30,7 @@ def test_a_resting_pointer_shows_the_card_of_the_nearest_source(page, map_box):
     row = a_lonely_row(page)
     x, y = pixel(*page.state.place(row))
     page.mouse.move(x + 4, y - 3)
-    page.wait_for_timeout(600)
+    until(page, lambda: hover_texts(page))
     lines = hover_texts(page)[0].split("\n")
     assert lines[0] == f"Gaia DR3 {page.state.frame['source_id'][row]}"
     assert len(lines) == 3
@@ -46,7 +46,7 @@ def test_hover_names_the_value_that_colours_the_map_with_its_unit(page, map_box)
     known = page.state.frame["alpha_m"].notna().to_numpy()
     row = next(r for r in np.flatnonzero(known) if page.state.place(int(r)))
     page.mouse.move(*map(float, pixel(*page.state.place(int(row)))))
-    page.wait_for_timeout(600)
+    until(page, lambda: hover_texts(page))
     assert "[alpha/M]: " in hover_texts(page)[0].split("\n")[-1]
 
 
@@ -98,7 +98,7 @@ def test_a_polygon_selects_and_its_corners_open_no_source(page, map_box):
 
 def test_an_unfinished_lasso_says_how_many_it_holds(page, map_box):
     _, pixel = map_box
-    press(page, "Lasso")
+    arm_lasso(page)
     page.mouse.move(*map(float, pixel(-2, -2)))
     page.mouse.down()
     for corner in ((2, -2), (2, 2), (-2, 2)):
@@ -107,8 +107,7 @@ def test_an_unfinished_lasso_says_how_many_it_holds(page, map_box):
     assert not page.state.selection.any()
     page.mouse.up()
     until(page, lambda: page.state.selection.any())
-    page.wait_for_timeout(300)
-    assert page.state.status.startswith("selected ")
+    until(page, lambda: page.state.status.startswith("selected "))
 
 
 def test_labels_follow_the_zoom(page, map_box):

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from astropy.io.votable import parse
-from gestures import inside, lasso, press, reads, tab, until
+from gestures import arm_lasso, inside, lasso, press, reads, tab, until
 from matplotlib.image import imread
 from painted import box_of, last_polygon, settle
 from serving import serving, watched_page
@@ -84,7 +84,7 @@ def lasso_the_middle_of(page, rows, radius):
     counts, xs, ys = np.histogram2d(*xy.T, bins=40)
     i, j = np.unravel_index(counts.argmax(), counts.shape)
     x, y = (xs[i] + xs[i + 1]) / 2, (ys[j] + ys[j + 1]) / 2
-    press(page, "Lasso")
+    arm_lasso(page)
     lasso(page, box_of(page)[1], x, y, radius)
     expected = inside(page, last_polygon(page))
     assert expected.sum() > 50

@@ -1,6 +1,7 @@
 """The screen at several widths: nothing scrolls sideways, the map keeps its room, columns fold."""
 
 import pytest
+from gestures import until
 
 pytestmark = pytest.mark.browser
 
@@ -41,11 +42,9 @@ def test_keys_fold_the_columns_away_and_back(page):
     before = map_width(page)
     for key, column in (("[", 280), ("]", 420)):
         page.keyboard.press(key)
-        page.wait_for_timeout(500)
-        assert map_width(page) == pytest.approx(before + column, abs=2)
+        until(page, lambda wide=before + column: abs(map_width(page) - wide) <= 2)
         page.keyboard.press(key)
-        page.wait_for_timeout(500)
-        assert map_width(page) == pytest.approx(before, abs=2)
+        until(page, lambda: abs(map_width(page) - before) <= 2)
 
 
 def test_in_a_narrow_window_buttons_lay_the_columns_over_the_map(page):
