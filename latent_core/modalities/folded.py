@@ -80,16 +80,18 @@ class FoldedModality(Modality):
             error_bins(constants),
             bool(constants.get("standardised", 0)),
         )
-        folded, length = _resampled(folded, count, int(constants.get("points", 0)))
         usable = (count >= FEWEST_POINTS) & (scales[:, 3] > 0)
-        mask = np.arange(folded.shape[2]) < length[usable, None]
+        folded, length = _resampled(
+            folded[:, : usable.sum()], count[usable], int(constants.get("points", 0))
+        )
+        mask = np.arange(folded.shape[2]) < length[:, None]
         return Observations(
             rows=rows[usable],
             arrays={
-                "x": folded[1][usable],
-                "error": folded[2][usable],
+                "x": folded[1],
+                "error": folded[2],
                 "mask": mask,
-                "phase": folded[0][usable],
+                "phase": folded[0],
             },
             scales=scales[usable],
             rejected=tuple(
@@ -191,12 +193,14 @@ def _fold_all(
 ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.int64]]:
     """Return phase, x and error (3, M, 200), scales (M, 4) and the number of points (M,).
 
-    Zero and unit of x, the last two scales, are the brightest magnitude and the range, or mean
-    and sd where `standardised`.
+    The curves that can be used stand first in the one, the others keep their places. Zero and
+    unit of x, the last two scales, are the brightest magnitude and the range, or mean and sd
+    where `standardised`.
     """
     count = np.zeros(len(frequency), np.int64)
     scales = np.zeros((len(frequency), 4))
     folded = np.zeros((3, len(frequency), MOST_EPOCHS), np.float32)
+    used = 0
     for m in range(len(frequency)):
         part = np.flatnonzero(good[offsets[m] : offsets[m + 1]]) + offsets[m]
         keep = part[clean(time[part], mag[part], error[part], bins)]
@@ -209,8 +213,9 @@ def _fold_all(
             zero, span = y.mean(), y.std()
         count[m] = len(y)
         scales[m] = np.array([frequency[m], shift, zero, span])
-        if span > 0:
-            folded[0, m, : len(y)] = phase
-            folded[1, m, : len(y)] = (y - zero) / span
-            folded[2, m, : len(y)] = e / span
+        if span > 0 and len(y) >= FEWEST_POINTS:
+            folded[0, used, : len(y)] = phase
+            folded[1, used, : len(y)] = (y - zero) / span
+            folded[2, used, : len(y)] = e / span
+            used += 1
     return folded, scales, count
