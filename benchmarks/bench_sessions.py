@@ -44,6 +44,15 @@ def first_pictures(server: Server, visitors: Visitors) -> list[float]:
     return taken[1:]
 
 
+def use(server: Server, visitors: Visitors) -> None:
+    """Let one visitor pan and leave: what a first pan reads and compiles stays, for everybody."""
+    visitors.come()
+    quiet(server)
+    visitors.pan(PAN_EVERY_S, PANNING_S)
+    visitors.leave()
+    time.sleep(LEFT_AFTER_S)
+
+
 def further(server: Server, visitors: Visitors) -> tuple[float, float, float]:
     """Return resident MB with one session, and resident and private MB of each further one."""
     visitors.come()
@@ -67,6 +76,8 @@ def measure(bundle: Path, work: Path) -> list[Figure]:
         pictures = first_pictures(server, visitors)
         answer = statistics.median(answer_s(server.address) for _ in range(3))
         time.sleep(LEFT_AFTER_S)
+        unused = server.memory()
+        use(server, visitors)
         start = server.memory()
         one, resident, private = further(server, visitors)
         while len(visitors.pages) < TOGETHER:
@@ -81,7 +92,13 @@ def measure(bundle: Path, work: Path) -> list[Figure]:
         left = server.memory()
         wrong = visitors.wrong + server.errors()
     print("\n".join(f"wrong: {line[:300]}" for line in wrong[:10]))
-    print(f"memory at the start {start}\nwith {TOGETHER} {full}\nafter they left {left}")
+    for when, held in {
+        "before anybody panned": unused,
+        "at the start": start,
+        f"with {TOGETHER}": full,
+        "after they left": left,
+    }.items():
+        print(when, {name: round(value) for name, value in held.items()})
     back = 100 * (left["Rss"] / start["Rss"] - 1)
     many = f"{TOGETHER} sessions panning every {PAN_EVERY_S:.0f} s"
     return [
@@ -98,6 +115,8 @@ def measure(bundle: Path, work: Path) -> list[Figure]:
         Figure("pans", float(len(pans)), ""),
         Figure("errors", float(len(wrong)), "", limit=0.0),
         Figure(f"resident, {TOGETHER} sessions", full["Rss"], "MB"),
+        Figure("resident, nobody there, before anybody panned", unused["Rss"], "MB"),
+        Figure("resident, nobody there, after one had panned: the start", start["Rss"], "MB"),
         Figure("resident above the start after they left", back, "per cent", limit=BACK_PER_CENT),
     ]
 

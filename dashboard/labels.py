@@ -19,15 +19,17 @@ FEWEST_MEMBERS = 5
 SAMPLE = 200_000  # points that are counted: a label needs no more, and must cost next to nothing
 LEAST_SHARE = 0.3  # of the sources about a label: a name over another class would mislead
 APART = (0.13, 0.045)  # of the view's width and height
+EDGE = 0.08  # of the view's width: a name so near to its end reads inwards
 
 
 @dataclass(frozen=True)
 class Label:
-    """A class name at the densest place of its sources on a map."""
+    """A class name at the densest place of its sources on a map; `align` keeps it in the view."""
 
     name: str
     x: float
     y: float
+    align: str = "center"
 
 
 def labels_in_view(
@@ -57,12 +59,19 @@ def labels_in_view(
         if counts[code].sum() < FEWEST_MEMBERS or len(kept) == MOST_LABELS:
             break
         row, column = np.unravel_index(int(np.argmax(smooth[code])), smooth[code].shape)
-        label = Label(names[code], across.middle(int(column)), up.middle(int(row)))
+        x = across.middle(int(column))
+        label = Label(names[code], x, up.middle(int(row)), _aligned(x, *box[:2]))
         leads = smooth[code, row, column] >= LEAST_SHARE * everything[row, column]
         free = all(_are_apart(label, other, box) for other in kept)
         if label.name != NO_LABEL and leads and free:
             kept.append(label)
     return kept
+
+
+def _aligned(x: float, low: float, high: float) -> str:
+    """Return on which side of a name its place lies: names at the ends of a view read inwards."""
+    share = (x - low) / (high - low)
+    return "left" if share < EDGE else "right" if share > 1 - EDGE else "center"
 
 
 def _are_apart(a: Label, b: Label, box: tuple[float, float, float, float]) -> bool:

@@ -34,9 +34,10 @@ class Marks:
         self._add_hover(plot)
 
     def _add_labels(self, plot: Any) -> None:
-        self.labels = ColumnDataSource({"x": [], "y": [], "text": []}, name="labels")
+        columns: dict[str, list[Any]] = {"x": [], "y": [], "text": [], "align": []}
+        self.labels = ColumnDataSource(columns, name="labels")
         plot.text(
-            "x", "y", "text", source=self.labels, text_font_size="12px", text_align="center",
+            "x", "y", "text", source=self.labels, text_font_size="12px", text_align="align",
             text_baseline="middle", text_font_style="bold", text_color=theme.INK,
             text_font=FONT, background_fill_color=theme.MAP_BACKGROUND,
             background_fill_alpha=0.78, padding=2, border_radius=4,
@@ -90,6 +91,7 @@ class Marks:
         data = {
             **points([(label.x, label.y) for label in labels]),
             "text": [theme.class_title(label.name) for label in labels],
+            "align": [label.align for label in labels],
         }
         if any(list(self.labels.data[name]) != data[name] for name in data):
             self.labels.data = data

@@ -65,3 +65,9 @@ def test_no_label_lies_upon_another():
 def test_a_mark_too_near_to_a_better_one_is_not_apart():
     view = View(0, 100, 0, 100, 200, 200, 2.0)  # 100 CSS pixels: one a unit
     assert _apart([(10, 10), (20, 10), (30, 10)], view) == [True, False, True]
+
+
+def test_names_at_the_ends_of_a_view_read_inwards():
+    for x0, x1, align in ((-6, 8, "center"), (-0.2, 3, "left"), (-3, 0.2, "right")):
+        labels = labels_in_view(DRAWING, NAMES, CODES, (x0, x1, -1, 1))
+        assert {label.name: label.align for label in labels}["RR"] == align
