@@ -19,7 +19,7 @@ from dashboard.colouring import colour_choices
 from dashboard.histogram import warm as warm_histograms
 from dashboard.layering import layers_of
 from dashboard.layout import explorer
-from dashboard.memory import give_back_soon, keep_heaps_few
+from dashboard.memory import give_back_soon, keep_heaps
 from dashboard.picture import FIRST_SIZE, home
 from dashboard.preparing import log_damage, prepare
 from dashboard.raster import View, draw
@@ -32,6 +32,9 @@ from latent_core import Bundle
 TITLE = "Gaia Latent Explorer"
 # a page that is asked for at once is drawn before the models are loaded for its card
 LOADING_DELAY_S = 3.0
+# Every request leaves a cancelled timer of this length behind. At Tornado's hour, the timers of
+# visitors who had left long ago were strewn over memory that could not be given back for them.
+IDLE_S = 30
 # Panel schedules a widget event that meets another change (Enter after typing) without the
 # document lock, but our plots are Bokeh models, which may change under it only.
 Syncable._event_coroutine.lock = True
@@ -117,7 +120,7 @@ def serve(
     origins = options.pop("websocket_origin", None) or [f"{address}:{port}", f"localhost:{port}"]
     if "*" in origins:
         raise ValueError("websocket_origin '*' lets any web page use the server; name the hosts")
-    keep_heaps_few()
+    keep_heaps()
     app = make_app(bundles, public=public, opened=opened)
     prepare(bundles, LOADING_DELAY_S, on_damage)
     if on_ready is not None:
@@ -131,5 +134,6 @@ def serve(
         websocket_origin=list(origins),
         verbose=False,
         extra_patterns=report_routes(bundles),
+        http_server_kwargs={"idle_connection_timeout": IDLE_S},
         **options,
     )

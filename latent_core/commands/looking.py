@@ -43,6 +43,9 @@ def demo(port: int, folder: Path, no_serve: bool) -> None:
 @click.option("--origin", multiple=True, help="HOST:PORT as browsers write it, with --public")
 def serve(bundles: Sequence[Path], port: int, public: bool, origin: Sequence[str]) -> None:
     """Show bundles in the browser."""
+    from dashboard.memory import start_lean
+
+    start_lean()
     if public and (not origin or "*" in origin):
         raise InputError(
             "--public needs the addresses that browsers will use",
