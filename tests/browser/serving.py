@@ -47,18 +47,21 @@ def serving(bundles, sessions, **options):
 def count_answers() -> None:
     """Let each state count the finished gestures that its server has answered."""
     from dashboard.gestures import Gestures
+    from dashboard.histogram_plot import HistogramPlot
 
-    answer = Gestures._drawn
-    if hasattr(answer, "__wrapped__"):
-        return
+    for listener in (Gestures, HistogramPlot):
+        if not hasattr(listener._drawn, "__wrapped__"):
+            listener._drawn = counted(listener._drawn)
 
+
+def counted(answer):
     @wraps(answer)
-    def counted(self, event):
+    def answered(self, event):
         answer(self, event)
         if event.final:
             self._state.answered = getattr(self._state, "answered", 0) + 1
 
-    Gestures._drawn = counted
+    return answered
 
 
 def wait_for(address: str) -> None:
