@@ -95,7 +95,8 @@ def test_a_lasso_in_the_diagram_selects_the_rows_of_a_numpy_check_everywhere(pag
     expected = known & Path(last_polygon(page)).contains_points(np.nan_to_num(diagram(page)))
     assert expected.sum() > 500
     assert np.array_equal(np.asarray(page.state.selection), expected)
-    assert page.locator(".pill").inner_text().startswith(f"{expected.sum():,} selected /")
+    pill = page.locator(".pill")
+    until(page, lambda: pill.inner_text().startswith(f"{expected.sum():,} selected /"))
     until(page, lambda: frame(page) > on_the_map)
     assert (np.abs(pixels(page, box) - here).max(-1) > 0.1).mean() > 0.005
     # the clump keeps its colour where it was drawn: the picture is not upside down

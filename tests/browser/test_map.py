@@ -74,7 +74,7 @@ def test_lasso_selects_the_rows_of_a_numpy_check_and_keys_combine(page, map_box)
     first = inside(page, last_polygon(page))
     assert first.sum() > 500
     assert np.array_equal(page.state.selection, first)
-    assert pill(page).startswith(f"{first.sum():,} selected /")
+    until(page, lambda: pill(page).startswith(f"{first.sum():,} selected /"))
 
     lasso(page, pixel, 6, 0, keys=["Shift"])
     both = first | inside(page, last_polygon(page))
@@ -86,7 +86,7 @@ def test_lasso_selects_the_rows_of_a_numpy_check_and_keys_combine(page, map_box)
 
     lasso(page, pixel, 0, 0, radius=1.0, keys=["Shift", "Alt"])
     assert np.array_equal(page.state.selection, rest & inside(page, last_polygon(page)))
-    assert pill(page).startswith(f"{page.state.selection.count:,} selected /")
+    until(page, lambda: pill(page).startswith(f"{page.state.selection.count:,} selected /"))
 
     page.keyboard.press("Escape")
     until(page, lambda: not page.state.selection.any())
