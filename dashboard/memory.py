@@ -21,7 +21,7 @@ KEPT = 256 * MIB  # that a heap keeps while it is used
 COMMAND = "gaia-latent"
 # Read when a process starts, and by no call later: small objects on the C library's heap, of which
 # there is one. Python's own heap keeps a MB for each object in it that lasts, and heaps of further
-# threads keep what is free at their ends: 150 MB after twenty visitors, 8 MB with these.
+# threads keep what is free at their ends: 170 MB after twenty visitors, 6 MB with these.
 LEAN = {"PYTHONMALLOC": "malloc", "MALLOC_ARENA_MAX": "1"}
 PAUSE_S = 2.0
 # Sessions end one after the other: what the last of twenty freed while the first were cleared up
