@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import panel as pn
+from bokeh.events import DocumentReady
+from bokeh.models import CustomJS
 from panel.io.resources import LOCAL_DIST
 from panel.reactive import Syncable
 from panel.theme import Inherit, Native
@@ -38,6 +40,12 @@ IDLE_S = 30
 # Panel schedules a widget event that meets another change (Enter after typing) without the
 # document lock, but our plots are Bokeh models, which may change under it only.
 Syncable._event_coroutine.lock = True
+
+# Bokeh takes a button held still for 0.3 s for a press, and the drag that follows for nothing: a
+# hand that thinks before it draws, or a busy browser, lost its lasso. Nothing here waits for one
+_WAIT_FOR_THE_HAND = (
+    "Bokeh.require('core/ui_gestures').UIGestures.press_threshold = 2 ** 31 - 1"  # never, in ms
+)
 
 
 class Calm(Native):
@@ -71,6 +79,7 @@ def _page(
         # Panel says this when it writes the page's HTML; a session that is made again for a page
         # that was slow to connect has none, and would take its sheets from the net
         pn.state.curdoc.template_variables.setdefault("dist_url", LOCAL_DIST)
+        pn.state.curdoc.js_on_event(DocumentReady, CustomJS(code=_WAIT_FOR_THE_HAND))
         if pn.state.curdoc.session_context is not None:
             pn.state.on_session_destroyed(lambda _: give_back_soon())
     state = ExplorerState(bundles, public=public)

@@ -43,12 +43,12 @@ def until(page, reached, seconds=30):
     raise AssertionError(f"the page did not get there within {seconds} s")
 
 
-def drag(page, corners, keys=()):
+def drag(page, corners, keys=(), hold_ms=40):
     for key in keys:
         page.keyboard.down(key)
     page.mouse.move(*corners[0])
     page.mouse.down()
-    page.wait_for_timeout(40)
+    page.wait_for_timeout(hold_ms)
     for a, b in pairwise(corners):
         for step in np.linspace(0, 1, 6)[1:]:
             page.mouse.move(*(np.array(a) + step * (np.array(b) - np.array(a))))

@@ -111,6 +111,17 @@ def test_box_and_buttons_combine_without_keys(page, map_box):
     assert page.state.selection.count > first.count
 
 
+def test_a_hand_that_holds_still_before_it_draws_or_lets_go_is_understood(page, map_box):
+    _, pixel = map_box
+    xy = page.state.space.projection().coordinates
+    row = int(np.nanargmin(np.hypot(xy[:, 0] - 6, xy[:, 1] - 6)))
+    page.mouse.click(*map(float, pixel(*xy[row])), delay=600)
+    until(page, lambda: page.state.current_row == row)
+    arm_lasso(page)
+    drag(page, [pixel(-2, 0), pixel(0, 2), pixel(2, 0), pixel(0, -2)], hold_ms=600)
+    until(page, lambda: page.state.selection.any())
+
+
 def test_an_empty_lasso_keeps_the_selection(page, map_box):
     _, pixel = map_box
     arm_lasso(page)
