@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from measuring import SIZE, Figure, bundle_of, report, within
+from devtools import Browser, chromium
+from measuring import SIZE, Figure, Taken, bundle_of, report, within
 from screen_probe import (
     LOST,
     QUIET_MS,
     NoPictureError,
     Screen,
     Step,
-    chromium,
     memory_mb,
     server,
 )
@@ -76,7 +75,7 @@ def kept(what: str, gestures: Iterable[Gesture]) -> list[Step]:
     return steps
 
 
-def watched(browser: Any, what: str, bundle: Path) -> tuple[list[Step], Screen, float]:
+def watched(browser: Browser, what: str, bundle: Path) -> tuple[list[Step], Screen, float]:
     with server(what, bundle) as (address, pid), closing(Screen(browser, address, pid)) as screen:
         screen.fit()
         screen.rest()
@@ -84,7 +83,7 @@ def watched(browser: Any, what: str, bundle: Path) -> tuple[list[Step], Screen, 
         return kept(what, moves(screen, STEPS)), screen, memory_mb(pid)
 
 
-def lassoed(browser: Any, what: str, bundle: Path) -> list[Step]:
+def lassoed(browser: Browser, what: str, bundle: Path) -> list[Step]:
     quiet = QUIET_MS if what == "ours" else 3 * QUIET_MS  # its histogram follows later
     with (
         server(what, bundle) as (address, pid),
@@ -92,8 +91,8 @@ def lassoed(browser: Any, what: str, bundle: Path) -> list[Step]:
     ):
         if what == "ours":
             screen.fit()
-            screen.page.get_by_role("button", name="Lasso", exact=True).first.click()
-            screen.page.wait_for_timeout(500)
+            screen.page.press("Lasso")
+            screen.page.wait(500)
         box = what == "linked" and STOCK_GESTURE == "box_select"
         screen.rest()
         return kept(what, lassos(screen, box))[1:]
@@ -103,10 +102,11 @@ def percentile(steps: Sequence[Step], part: str, share: float) -> float:
     return float(np.percentile([getattr(step, part) for step in steps], share))
 
 
-def compare_moves(browser: Any, count: int) -> list[Figure]:
+def compare_moves(browser: Browser, count: int) -> list[Figure]:
     bundle = bundle_of(count)
-    name = f"{count:,} sources, wheel or pan to painted"
+    name, taken = f"{count:,} sources, wheel or pan to painted", Taken()
     ours, screen, memory = watched(browser, "ours", bundle)
+    others = taken.per_cent
     limit = MOST_MS if count == TARGET else None
     figures = []
     for other in STOCK if count == TARGET or SIZE != "full" else STOCK[:1]:
@@ -130,10 +130,12 @@ def compare_moves(browser: Any, count: int) -> list[Figure]:
         figures.append(Figure(what, memory, "MB", their_memory, against))
     first = percentile(ours, "first", 95)
     figures.append(Figure(f"{name}, first new picture, p95 (clock)", first, "ms"))
+    what = f"{count:,} sources, CPU that other guests of the machine took from ours meanwhile"
+    figures.append(Figure(what, others, "per cent"))
     return figures
 
 
-def compare_lassos(browser: Any, count: int) -> list[Figure]:
+def compare_lassos(browser: Browser, count: int) -> list[Figure]:
     bundle = bundle_of(count)
     ours, theirs = (lassoed(browser, what, bundle) for what in ("ours", "linked"))
     name = f"{count:,} sources, lasso of {CORNERS} corners released to"

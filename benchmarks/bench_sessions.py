@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measuring import SIZE, Figure, bundle_of, report, skip, within
-from screen_probe import chromium
+from devtools import chromium
+from measuring import SIZE, Figure, Taken, bundle_of, report, skip, within
 from sessions import AWAKE, Server, Visitors, answer_s, served
 
 FURTHER, TOGETHER = 5, 20
@@ -83,9 +83,9 @@ def measure(bundle: Path, work: Path) -> list[Figure]:
         while len(visitors.pages) < TOGETHER:
             visitors.come()
         quiet(server)
-        busy = server.cpu_s()
+        busy, taken = server.cpu_s(), Taken()
         pans = visitors.pan(PAN_EVERY_S, PANNING_S)
-        busy = server.cpu_s() - busy
+        busy, others = server.cpu_s() - busy, taken.per_cent
         full = server.memory()
         visitors.leave()
         time.sleep(LEFT_AFTER_S)
@@ -111,6 +111,7 @@ def measure(bundle: Path, work: Path) -> list[Figure]:
         Figure("each further session, not of files", private, "MB", limit=FURTHER_MB),
         Figure(f"{many}: p95", float(np.percentile(pans, 95)), "ms", limit=PAN_MS),
         Figure(f"{many}: median", float(np.median(pans)), "ms"),
+        Figure("CPU that other guests of the machine took meanwhile", others, "per cent"),
         Figure("server CPU of a pan", 1e3 * busy / len(pans), "ms"),
         Figure("pans", float(len(pans)), ""),
         Figure("errors", float(len(wrong)), "", limit=0.0),

@@ -16,13 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from devtools import Browser, TooLateError
 
 HERE = Path(__file__).resolve().parent
 WIDTH, HEIGHT = 900, 700
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 QUIET_MS = 700  # no newer picture for so long: the last one was the exact one
 PATIENCE_S = 60.0
 TRIES = 3
@@ -68,8 +67,7 @@ PROBE = """
   window.addEventListener('DOMContentLoaded', () => watcher.observe(document, what))
 })()
 """.replace("LEAST", str(WIDTH * HEIGHT // 10))
-SETTLED = """quiet => seen.painted.length > 0
-  && performance.now() - seen.painted.at(-1) > quiet"""
+SETTLED = "seen.painted.length > 0 && performance.now() - seen.painted.at(-1) > QUIET"
 
 
 class NoPictureError(RuntimeError):
@@ -88,20 +86,6 @@ class Step:
 
 
 LOST = Step(*([1e3 * PATIENCE_S] * 3), 0.0)
-
-
-@contextmanager
-def chromium(*further: str) -> Iterator[Any]:
-    """Start one headless Chromium, with further arguments."""
-    sys.path.insert(0, str(HERE.parent / "tests" / "browser"))
-    from chromium import find_chromium
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        arguments = [*ARGUMENTS, *further]
-        browser = driver.chromium.launch(executable_path=find_chromium(), args=arguments)
-        yield browser
-        browser.close()
 
 
 @contextmanager
@@ -145,41 +129,41 @@ def memory_mb(pid: int) -> float:
 class Screen:
     """A page with a map, and a hand on it."""
 
-    def __init__(self, browser: Any, address: str, pid: int, quiet_ms: int = QUIET_MS) -> None:
+    def __init__(self, browser: Browser, address: str, pid: int, quiet_ms: int = QUIET_MS) -> None:
         self.pid, self.quiet_ms = pid, quiet_ms
-        self.context = browser.new_context(viewport={"width": 1600, "height": 900})
-        self.page = self.context.new_page()
-        self.page.add_init_script(PROBE)
+        self.page = browser.page(1600, 900)
+        self.page.before(PROBE)
         start = time.monotonic()
-        self.page.goto(address, timeout=120_000)
-        self.page.wait_for_function("seen.painted.length > 0", timeout=120_000)
+        self.page.open(address)
+        self.page.wait_for("seen.painted.length > 0")
         self.first_picture_ms = 1e3 * (time.monotonic() - start)
         self._settle()
 
     def close(self) -> None:
-        self.context.close()
+        self.page.close()
 
     @property
     def box(self) -> dict[str, float]:
-        return dict(self.page.locator(".bk-Figure").first.bounding_box())
+        found = self.page.box(".bk-Figure")
+        assert found is not None
+        return found
 
     def fit(self) -> None:
         """Make the window so large that the map has 900 x 700."""
         for _ in range(3):
-            box, window = self.box, self.page.viewport_size
+            box, (width, height) = self.box, self.page.size
             wide, high = WIDTH - round(box["width"]), HEIGHT - round(box["height"])
             if not wide and not high:
                 return
-            width, height = window["width"] + wide, window["height"] + high
-            self.page.set_viewport_size({"width": width, "height": height})
-            self.page.wait_for_timeout(1000)
+            self.page.resize(width + wide, height + high)
+            self.page.wait(1000)
             self._settle()
 
     def rest(self) -> None:
         """Wait until the server has nothing to do: what follows the first picture is over."""
         for _ in range(60):
             before = cpu_ms(self.pid)
-            self.page.wait_for_timeout(2000)
+            self.page.wait(2000)
             if cpu_ms(self.pid) - before < RESTING_MS:
                 return
 
@@ -187,19 +171,19 @@ class Screen:
         """Turn the wheel by one notch over a place of the map, given as shares of its sides."""
         self._begin(place)
         cpu = self._forget()
-        self.page.mouse.wheel(0, turn)
+        self.page.wheel(turn)
         return self._step(cpu, "input")
 
     def pan(self, dx: float, dy: float) -> Step:
         """Drag the map; the time counts from the last movement of the drag."""
         x, y = self._begin((0.5, 0.5))
-        self.page.mouse.down()
+        self.page.down()
         for part in np.linspace(0, 1, 7)[1:]:
             if part == 1:
                 cpu = self._forget()
-            self.page.mouse.move(x + part * dx, y + part * dy)
-            self.page.wait_for_timeout(16)
-        self.page.mouse.up()
+            self.page.move(x + part * dx, y + part * dy)
+            self.page.wait(16)
+        self.page.up()
         return self._step(cpu, "input")
 
     def lasso(self, corners: np.ndarray) -> Step:
@@ -218,21 +202,21 @@ class Screen:
     def _lasso(self, corners: np.ndarray) -> Step:
         box = self.box
         pixels = corners * [box["width"], box["height"]] + [box["x"], box["y"]]
-        self.page.mouse.move(*pixels[0])
-        self.page.mouse.down()
+        self.page.move(*pixels[0])
+        self.page.down()
         for x, y in pixels[1:]:
-            self.page.mouse.move(x, y)
-            self.page.wait_for_timeout(8)
-        self.page.wait_for_timeout(500)  # whatever follows the hand has done so
+            self.page.move(x, y)
+            self.page.wait(8)
+        self.page.wait(500)  # whatever follows the hand has done so
         cpu = self._forget()
-        self.page.mouse.up()
+        self.page.up()
         return self._step(cpu, "up")
 
     def _begin(self, place: tuple[float, float]) -> tuple[float, float]:
         box = self.box
         x, y = box["x"] + place[0] * box["width"], box["y"] + place[1] * box["height"]
-        self.page.mouse.move(x, y)
-        self.page.wait_for_timeout(150)
+        self.page.move(x, y)
+        self.page.wait(150)
         return x, y
 
     def _forget(self) -> float:
@@ -240,17 +224,15 @@ class Screen:
         return cpu_ms(self.pid)
 
     def _settle(self) -> None:
-        from playwright.sync_api import TimeoutError as Lost
-
         try:
-            self.page.wait_for_function(SETTLED, arg=self.quiet_ms, timeout=1e3 * PATIENCE_S)
-        except Lost as error:
+            self.page.wait_for(SETTLED.replace("QUIET", str(self.quiet_ms)), PATIENCE_S)
+        except TooLateError as error:
             raise NoPictureError(f"no picture within {PATIENCE_S:.0f} s") from error
 
     def _step(self, cpu: float, since: str) -> Step:
         self._settle()
         used = cpu_ms(self.pid) - cpu
-        seen = self.page.evaluate("({...seen})")
+        seen = self.page.evaluate("seen")
         start = seen[since]
         painted = [t - start for t in seen["painted"] if t > start]
         if not painted:

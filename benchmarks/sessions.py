@@ -13,10 +13,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from devtools import Browser, Page
 
 # pages that nobody looks at must draw as the one in front does
 AWAKE = ("--disable-renderer-backgrounding", "--disable-background-timer-throttling")
@@ -109,25 +110,26 @@ def answer_s(address: str) -> float:
 
 
 class Visitors:
-    """Pages of one headless Chromium; what any of them complains of is in `wrong`."""
+    """Pages of one headless Chromium, each of a visitor of its own."""
 
-    def __init__(self, browser: Any, address: str) -> None:
+    def __init__(self, browser: Browser, address: str) -> None:
         self.browser, self.address = browser, address
-        self.wrong: list[str] = []
-        self.pages: list[Any] = []
+        self.pages: list[Page] = []
+
+    @property
+    def wrong(self) -> list[str]:
+        """What any of them complained of."""
+        return self.browser.wrong
 
     def come(self) -> float:
         """Open the page as a new visitor; returns seconds from the request to the map's picture.
 
         A context of its own: nothing is cached but what the browser itself has compiled.
         """
-        context = self.browser.new_context(viewport={"width": 1440, "height": 900})
-        page = context.new_page()
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("console", lambda m: self.wrong.append(m.text) if m.type == "error" else None)
+        page = self.browser.page(1440, 900)
         start = time.monotonic()
-        page.goto(self.address, wait_until="commit", timeout=120_000)
-        page.wait_for_function(f"{PAINTED} > 0", timeout=120_000, polling=20)
+        page.open(self.address)
+        page.wait_for(f"{PAINTED} > 0")
         taken = time.monotonic() - start
         self.pages.append(page)
         return taken
@@ -136,7 +138,7 @@ class Visitors:
         """Let all of them pan for a while, one after another; returns each pan's milliseconds."""
         for place, page in enumerate(self.pages):
             page.evaluate(PAN, [1e3 * every_s, 1e3 * every_s * place / len(self.pages)])
-        self.pages[0].wait_for_timeout(1e3 * for_s)
+        time.sleep(for_s)
         found: list[float] = []
         for page in self.pages:
             page.evaluate("clearInterval(window.panning)")
@@ -146,6 +148,5 @@ class Visitors:
     def leave(self) -> None:
         """Close all pages."""
         for page in self.pages:
-            with suppress(Exception):
-                page.context.close()
+            page.close()
         self.pages = []
