@@ -32,22 +32,25 @@ def sort_layers(codes: Any, order: Any, shown: Any, selected: Any, colours: int)
 
 
 @numba.njit(cache=True, nogil=True)
-def pixels_of(x: Any, y: Any, box: Any, height: int, width: int) -> Any:
-    """Return the pixel of each point, (P,) uint32: row * width + column, height * width outside.
+def pixels_of(x: Any, y: Any, box: Any, shape: Any, rows: Any) -> Any:
+    """Return the pixel of each point in some rows of a picture of `shape`, (P,) uint32.
 
-    `box` is x0, x1, y0, y1; the last row and column own the upper edges.
+    Pixels are numbered row by row from the first of `rows` = (first, end); one past the last of
+    them is outside. `box` is x0, x1, y0, y1; the last row and column own the upper edges.
     """
+    (height, width), (first, end) = shape, rows
     found = np.empty(len(x), np.uint32)
     x0, x1, y0, y1 = box
     across, up = width / (x1 - x0), height / (y1 - y0)
     left, low = -x0 * across, -y0 * up
+    nowhere = (end - first) * width
     for i in range(len(x)):
         if x0 <= x[i] <= x1 and y0 <= y[i] <= y1:
             column = min(int(x[i] * across + left), width - 1)
             row = min(int(y[i] * up + low), height - 1)
-            found[i] = row * width + column
+            found[i] = (row - first) * width + column if first <= row < end else nowhere
         else:
-            found[i] = height * width
+            found[i] = nowhere
     return found
 
 

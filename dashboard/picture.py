@@ -7,8 +7,7 @@
 
 It listens to the figure's ranges and size itself. One picture at a time is drawn, in a pool of
 threads that all sessions share, and one is on its way to a browser; what was asked for meanwhile
-becomes one picture of the latest view, begun so that it is ready when the one before it should be
-painted. A picture that nobody waits for any more is never sent.
+becomes one picture of the latest view. A picture that nobody waits for any more is never sent.
 """
 
 from __future__ import annotations
@@ -95,12 +94,9 @@ class LivePicture:
     ) -> None:
         self.plot, self._subject, self._shown, self._rested = plot, subject, shown, rested
         self._drawing = self._waiting = False
-        self._planned: Any = None  # the callback that will draw, until it does
-        self._ready: tuple[Picture, _Task] | None = None  # drawn while the browser still paints
-        self._sent_at = self._painting_s = self._drawing_s = 0.0
         self._turn = self._content = 0  # the latest request, and the latest with new content
         self._last = _Task(-1, View(0, 1, 0, 1, *size))  # what the browser got
-        self._pace = 0.0  # CPU seconds a point of the latest exact picture
+        self._pace = 0.0  # seconds a point of the latest exact picture, on a core of its own
         self._frame = 0
         self._ratio: object = 1.0
         self._size = {"inner_width": size[0], "inner_height": size[1]}
@@ -150,16 +146,6 @@ class LivePicture:
         if not self._waiting or list(new) != [self._frame]:
             return
         self._waiting = False
-        self._painting_s = time.monotonic() - self._sent_at
-        if self._ready is not None:
-            self._send(*self._ready)
-        elif self._planned is not None:  # painted sooner than expected
-            self.plot.document.remove_timeout_callback(self._planned)
-            self._begin()
-        elif not self._drawing:
-            self._go_on()
-
-    def _go_on(self) -> None:
         if self._last.exact and self._last.turn == self._turn:
             self._rested(self._last.view)
         else:
@@ -188,26 +174,16 @@ class LivePicture:
         self._turn += 1
         if changed:
             self._content = self._turn
-            self._ready = None
         document = self.plot.document
         if document is None or document.session_context is None:
             if self._frame:  # before the first picture ranges are still being laid out
                 self.draw_now()
-        elif not self._drawing and self._ready is None:
+        elif not self._drawing and not self._waiting:
             self._drawing = True
             if changed:
                 document.add_next_tick_callback(self._begin)
             else:
-                self._plan()
-
-    def _plan(self) -> None:
-        """Draw so that the picture is ready once the browser has painted the one before it."""
-        self._drawing, wait = True, 0.0
-        if self._waiting:
-            painted = self._sent_at + self._painting_s
-            wait = 1e3 * (painted - self._drawing_s - time.monotonic())
-        wait = max(TOGETHER_MS, round(wait))
-        self._planned = self.plot.document.add_timeout_callback(self._begin, wait)
+                document.add_timeout_callback(self._begin, TOGETHER_MS)
 
     def draw_now(self) -> None:
         """Draw the exact picture here and now: there is no browser yet that could wait."""
@@ -219,7 +195,7 @@ class LivePicture:
 
     def _begin(self) -> None:
         """Have the latest view drawn: coarse where it is new and the exact one takes long."""
-        self._drawing, self._planned = False, None
+        self._drawing = False
         try:
             view = self.view()
         except LimitError:
@@ -229,12 +205,11 @@ class LivePicture:
         slow = self._pace * max(points_near(drawing, view), FEW) > SLOW_S
         exact = refines or self._turn == self._content or not slow
         task = _Task(self._turn, view, exact, refines)
-        begun = time.monotonic()
         done = _POOL.submit(self._draw, task, drawing, layers)
         self._drawing = True
         document = self.plot.document
         done.add_done_callback(
-            lambda found: document.add_next_tick_callback(lambda: self._finish(task, found, begun))
+            lambda found: document.add_next_tick_callback(lambda: self._finish(task, found))
         )
 
     def _is_stale(self, task: _Task) -> bool:
@@ -252,28 +227,17 @@ class LivePicture:
         self._pace = (time.thread_time() - begun) / max(points_near(drawing, view), FEW)
         return picture
 
-    def _finish(self, task: _Task, done: Future[Picture | None], begun: float) -> None:
+    def _finish(self, task: _Task, done: Future[Picture | None]) -> None:
         self._drawing = False
         picture = done.result()
         if picture is None or self._is_stale(task):
             self._begin()
-            return
-        self._drawing_s = time.monotonic() - begun
-        if self._waiting:
-            self._ready = picture, task
         else:
-            self._send(picture, task)
-
-    def _send(self, picture: Picture, task: _Task) -> None:
-        self._ready = None
-        self._put(picture, task)
-        self._wait_for_browser()
-        if task.turn < self._turn:
-            self._plan()
+            self._put(picture, task)
+            self._wait_for_browser()
 
     def _wait_for_browser(self) -> None:
         self._waiting, frame = True, self._frame
-        self._sent_at = time.monotonic()
 
         def lost() -> None:
             if self._frame == frame:

@@ -7,6 +7,9 @@ equalised density. Only the grid cells in view are read. Very few points are dra
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -25,7 +28,7 @@ from dashboard.kernels import (
     sort_layers,
     thinned,
 )
-from dashboard.selecting import cell_range, runs_in_box
+from dashboard.selecting import cell_range, middle_of_box, runs_in_box
 from dashboard.shading import (
     GREY_ALPHA,
     UNSELECTED_RGB,
@@ -46,6 +49,7 @@ FEWEST_AS_IMAGE = 5000
 CROWDINGS, RADII, ALPHA_FLOORS = (0.02, 0.15, 0.5, 0.9), (2.2, 1.7, 1.5, 0.5), (215, 195, 165, 90)
 LONELY_RADIUS = 1.5
 MOST_SORTED = 20_000_000  # points up to which sorting them beats a plane a class
+LEAST_SHARED = 100_000  # points from which two threads draw a half each
 MOST_SKETCHED = 500_000  # points of a coarse picture
 LEAST_GAP = 1.3  # points read for one that is wanted, where that saves copying those wanted
 LARGEST_STRIP = 32_000_000  # bytes of the count planes that exist at a time
@@ -55,6 +59,8 @@ EVERY = np.empty(0, np.int32)  # no weights: each point stands for itself
 NO_BEST, NO_MEANS = np.empty((0, 0), np.int16), np.empty((0, 0))
 NAN = np.float32(np.nan)
 Floats = NDArray[np.float32]
+_HELPERS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="half a picture")
+_ALONE = (os.cpu_count() or 1) < 2
 
 
 @dataclass(frozen=True)
@@ -169,16 +175,17 @@ def draw(drawing: DrawingCopy, layers: Layers, view: View) -> Picture:
     candidates = sum(stop - start for start, stop in runs)
     if candidates > MOST_SORTED:
         strips = _strips(view, layers.planes)
-        parts = [_count_strip(drawing, layers, view, bottom, top) for bottom, top in strips]
-        counts = _Counts(*(np.concatenate(a) for a in zip(*parts, strict=True)))
+        counts = _stacked(_count_strip(drawing, layers, view, *rows) for rows in strips)
         return _shaded(counts, layers, view)
+    if candidates >= LEAST_SHARED and not _ALONE:
+        return _shaded(_count_halves(drawing, layers, view), layers, view)
     x, y, part = _read(drawing, layers, runs)
     if candidates <= 10 * FEWEST_AS_IMAGE:
         inside = (x >= view.x0) & (x <= view.x1) & (y >= view.y0) & (y <= view.y1)
         inside &= part.codes <= len(layers.colours)
         if inside.sum() <= FEWEST_AS_IMAGE:
             return _draw_points(x, y, part, view, np.flatnonzero(inside))
-    return _shaded(_count(x, y, part, view, EVERY), layers, view)
+    return _shaded(_count(x, y, part, view), layers, view)
 
 
 def sketch(drawing: DrawingCopy, layers: Layers, view: View) -> Picture:
@@ -190,7 +197,7 @@ def sketch(drawing: DrawingCopy, layers: Layers, view: View) -> Picture:
     positions, weights = thinned(drawing.offsets, (*columns, *rows), GRID, most)
     values = None if layers.values is None else layers.values[positions]
     part = replace(layers, codes=layers.codes[positions], values=values)
-    counts = _count(drawing.x[positions], drawing.y[positions], part, view, weights)
+    counts = _count(drawing.x[positions], drawing.y[positions], part, view, weights=weights)
     return replace(_shaded(counts, layers, view), in_view=None)
 
 
@@ -224,13 +231,48 @@ def _gather(array: NDArray, runs: list[tuple[int, int]]) -> NDArray:
     return np.concatenate([array[a:b] for a, b in runs]) if runs else np.asarray(array[:0])
 
 
-def _count(x: Floats, y: Floats, layers: Layers, view: View, weights: NDArray) -> _Counts:
-    """Count points without a plane a layer: faster up to MOST_SORTED of them."""
-    shape = (view.height, view.width)
-    pixels = pixels_of(x, y, np.array([view.x0, view.x1, view.y0, view.y1]), *shape)
+def _stacked(parts: Iterable[_Counts]) -> _Counts:
+    """Join counts of pixel rows that lie above each other, the lowest first."""
+    return _Counts(*(np.concatenate(a) for a in zip(*parts, strict=True)))
+
+
+def _count_halves(drawing: DrawingCopy, layers: Layers, view: View) -> _Counts:
+    """Count the lower and the upper half of the points side by side; the same counts."""
+    middle = middle_of_box(drawing, view.x0, view.x1, view.y0, view.y1)
+    row = round((middle - view.y0) * (view.height / (view.y1 - view.y0)))
+    row = min(max(row, 1), view.height - 1)
+    upper = _HELPERS.submit(_count_rows, drawing, layers, view, (row, view.height))
+    return _stacked([_count_rows(drawing, layers, view, (0, row)), upper.result()])
+
+
+def _count_rows(
+    drawing: DrawingCopy, layers: Layers, view: View, rows: tuple[int, int]
+) -> _Counts:
+    step = (view.y1 - view.y0) / view.height
+    # a row more on each side: which of two rows a point lies in is decided by its pixel alone
+    low, high = view.y0 + (rows[0] - 1) * step, view.y0 + (rows[1] + 1) * step
+    near = runs_in_box(drawing, view.x0, view.x1, max(low, view.y0), min(high, view.y1))
+    return _count(*_read(drawing, layers, near), view, rows)
+
+
+def _count(
+    x: Floats,
+    y: Floats,
+    layers: Layers,
+    view: View,
+    rows: tuple[int, int] | None = None,
+    weights: NDArray[np.int32] = EVERY,
+) -> _Counts:
+    """Count points without a plane a layer: faster up to MOST_SORTED of them.
+
+    Of the pixel rows `rows` = (first, end) alone, where they are given.
+    """
+    first, end = rows or (0, view.height)
+    shape, box = (end - first, view.width), np.array([view.x0, view.x1, view.y0, view.y1])
+    pixels = pixels_of(x, y, box, (view.height, view.width), (first, end))
     colours = len(layers.colours)
     if layers.is_masked:
-        drop(pixels, layers.codes, colours, view.height * view.width)
+        drop(pixels, layers.codes, colours, shape[0] * shape[1])
     if layers.values is None:
         best, total, grey = count_points(pixels, layers.codes, weights, colours, *shape)
         return _Counts(best, total, grey, NO_MEANS)

@@ -86,6 +86,18 @@ def runs_in_box(
     return runs
 
 
+def middle_of_box(drawing: DrawingCopy, x0: float, x1: float, y0: float, y1: float) -> float:
+    """Return a y with about as many points of a box below as above it, an edge of the grid."""
+    columns = cell_range(x0, x1, *drawing.extent[:2])
+    rows = cell_range(y0, y1, *drawing.extent[2:])
+    starts = np.arange(rows[0], rows[1] + 1) * GRID + columns[0]
+    stops = starts + (columns[1] - columns[0] + 1)
+    upto = np.cumsum(drawing.offsets[stops] - drawing.offsets[starts])
+    below = rows[0] + int(np.searchsorted(upto, upto[-1] / 2)) + 1
+    low, high = drawing.extent[2:]
+    return low + below * (high - low) / GRID
+
+
 def positions_in_box(
     drawing: DrawingCopy, x0: float, x1: float, y0: float, y1: float
 ) -> NDArray[np.int64]:

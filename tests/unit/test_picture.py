@@ -59,7 +59,7 @@ class Browser:
                 if type(callback).__name__ == "NextTickCallback":
                     self.document.remove_next_tick_callback(callback)
                     callback.callback()
-                elif getattr(callback, "timeout", picture.PATIENCE_MS) != picture.PATIENCE_MS:
+                elif getattr(callback, "timeout", None) == picture.TOGETHER_MS:
                     self.document.remove_timeout_callback(callback)
                     callback.callback()
             time.sleep(0.002)
@@ -123,60 +123,6 @@ def test_requests_before_the_acknowledgement_become_one_of_the_latest_view(brows
     browser.ticks()
     assert len(browser.shown) == 2
     assert browser.shown[1][1].x0 == browser.plot.x_range.start
-
-
-def test_the_next_picture_is_drawn_while_the_browser_paints_and_sent_at_its_word(browser):
-    browser.move(0.1)
-    browser.ticks()
-    browser.move(0.2)
-    browser.ticks(0.5)
-    assert len(browser.shown) == 1
-    assert browser.live._ready is not None
-    browser.paints()
-    assert [view.x0 for _, view in browser.shown][1:] == [browser.plot.x_range.start]
-    browser.paints()
-    assert [view.x0 for view in browser.rested] == [browser.plot.x_range.start]
-
-
-def test_what_the_hand_did_since_a_picture_was_ready_is_drawn_next(browser):
-    browser.move(0.1)
-    browser.ticks()
-    browser.move(0.2)
-    browser.ticks(0.5)
-    browser.move(0.3)
-    browser.paints()
-    assert len(browser.shown) == 2
-    assert not browser.rested
-    browser.ticks(0.5)
-    browser.paints()
-    assert browser.shown[-1][1].x0 == browser.plot.x_range.start
-    browser.paints()
-    assert len(browser.rested) == 1
-
-
-def test_a_picture_of_old_colours_that_was_ready_is_never_sent(browser):
-    browser.move(0.1)
-    browser.ticks()
-    browser.move(0.2)
-    browser.ticks(0.5)
-    browser.hidden = CODES == 0
-    browser.live.request(changed=True)
-    browser.paints()
-    browser.ticks()
-    assert len(browser.shown) == 2
-    assert np.array_equal(browser.image(), draw(*browser.subject(), browser.live.view()).rgba)
-
-
-def test_a_picture_planned_for_a_slow_browser_is_begun_when_it_paints_sooner(browser):
-    browser.move(0.1)
-    browser.ticks()
-    browser.live._painting_s = 60.0
-    browser.move(0.2)
-    assert max(c.timeout for c in browser.document.session_callbacks) > 50_000
-    browser.paints()
-    browser.ticks()
-    assert browser.shown[-1][1].x0 == browser.plot.x_range.start
-    assert all(c.timeout == picture.PATIENCE_MS for c in browser.document.session_callbacks)
 
 
 def test_x_and_y_that_come_one_after_the_other_are_one_picture(browser):

@@ -152,6 +152,30 @@ def test_sorted_points_and_counted_planes_give_one_picture(monkeypatch, numbers)
     assert np.array_equal(sorted_points.rgba, planes.rgba)
 
 
+ON_EDGES = sort_for_drawing(np.float32(RNG.integers(0, 160, (N, 2)) / 16))
+
+
+@pytest.mark.parametrize("drawing", [DRAWING, ON_EDGES])
+@pytest.mark.parametrize("numbers", [False, True])
+@pytest.mark.parametrize("view", [WHOLE, View(0, 10, 0, 10, 160, 160), View(-1, 2.3, 1, 6, 77, 3)])
+def test_two_halves_drawn_side_by_side_are_one_picture(monkeypatch, drawing, numbers, view):
+    monkeypatch.setattr("dashboard.raster._ALONE", False)
+    monkeypatch.setattr("dashboard.raster.FEWEST_AS_IMAGE", 0)
+    selected = Bitmap.from_mask(CODES != 3)
+    codes = CODES[drawing.order]
+    drawn = class_layers(drawing, CLASSES, codes, EVERYTHING, selected)
+    if numbers:
+        values = RNG.normal(0, 1, N).astype(np.float32)
+        bar = ramp(Numbers(Column("v"), values), "linear", (1, 99))
+        missing, masks = (codes == 2).view(np.int8), (EVERYTHING, selected)
+        drawn = number_layers(drawing, values, missing, masks, bar, palette("viridis"))
+    whole = draw(drawing, drawn, view)
+    monkeypatch.setattr("dashboard.raster.LEAST_SHARED", 0)
+    halves = draw(drawing, drawn, view)
+    assert whole.in_view == halves.in_view
+    assert np.array_equal(whole.rgba, halves.rgba)
+
+
 def test_many_classes_draw_in_strips_as_one_picture(monkeypatch):
     monkeypatch.setattr("dashboard.raster.MOST_SORTED", 0)
     whole = draw(DRAWING, layers(), WHOLE)

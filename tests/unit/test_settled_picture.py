@@ -158,9 +158,9 @@ def test_numbers(view, masks):
 def test_counts_and_means_are_those_of_datashader(view):
     box = np.array([view.x0, view.x1, view.y0, view.y1])
     one = np.empty(0, np.int32)
-    pixels = pixels_of(*np.ascontiguousarray(PLACES.T), box, view.height, view.width)
-    best, total, _ = count_points(pixels, CODES, one, K, view.height, view.width)
     shape = (view.height, view.width)
+    pixels = pixels_of(*np.ascontiguousarray(PLACES.T), box, shape, (0, view.height))
+    best, total, _ = count_points(pixels, CODES, one, K, *shape)
     counted, _, means = mean_of_points(pixels, CODES, VALUES, one, K, shape)
     layer = pd.Categorical.from_codes(CODES, categories=range(K))
     frame = pd.DataFrame({"x": PLACES[:, 0], "y": PLACES[:, 1], "layer": layer, "v": VALUES})
