@@ -21,7 +21,7 @@ from dashboard.colouring import colour_choices
 from dashboard.histogram import warm as warm_histograms
 from dashboard.layering import layers_of
 from dashboard.layout import explorer
-from dashboard.memory import give_back_soon, keep_heaps
+from dashboard.memory import give_back_soon, keep_heaps, somebody_came
 from dashboard.picture import FIRST_SIZE, home
 from dashboard.preparing import log_damage, prepare
 from dashboard.raster import View, draw
@@ -81,6 +81,7 @@ def _page(
         pn.state.curdoc.template_variables.setdefault("dist_url", LOCAL_DIST)
         pn.state.curdoc.js_on_event(DocumentReady, CustomJS(code=_WAIT_FOR_THE_HAND))
         if pn.state.curdoc.session_context is not None:
+            somebody_came()
             pn.state.on_session_destroyed(lambda _: give_back_soon())
     state = ExplorerState(bundles, public=public)
     state.showcase()
@@ -116,13 +117,15 @@ def serve(
     show: bool = False,
     opened: Callable[[ExplorerState], None] | None = None,
     on_ready: Callable[[], None] | None = None,
+    on_prepared: Callable[[], None] = lambda: None,
     on_damage: Callable[[str], None] = log_damage,
     **options: Any,
 ) -> Any:
     """Serve bundles until interrupted; `public` listens to other machines as well.
 
     `on_ready` is called once the server answers, `on_damage` with a sentence for each file that
-    was changed after it was written: all are checked beside the running server.
+    was changed after it was written: all are checked beside the running server. `on_prepared` is
+    called in a thread once that is done and the models are loaded.
     Only pages of this address and of localhost may open a connection; `websocket_origin` in
     `options` names others, and `*` is refused.
     """
@@ -131,7 +134,7 @@ def serve(
         raise ValueError("websocket_origin '*' lets any web page use the server; name the hosts")
     keep_heaps()
     app = make_app(bundles, public=public, opened=opened)
-    prepare(bundles, LOADING_DELAY_S, on_damage)
+    prepare(bundles, LOADING_DELAY_S, on_damage, on_prepared)
     if on_ready is not None:
         IOLoop.current().add_callback(on_ready)
     return pn.serve(

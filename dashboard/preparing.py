@@ -72,8 +72,16 @@ def search_once(bundles: Mapping[str, Bundle], say: Callable[[str], None]) -> No
                 say(str(error))
 
 
-def prepare(bundles: Mapping[str, Bundle], delay_s: float, say: Callable[[str], None]) -> Event:
-    """Start checking at once and loading after a while, in one thread; set the event to stop."""
+def prepare(
+    bundles: Mapping[str, Bundle],
+    delay_s: float,
+    say: Callable[[str], None],
+    done: Callable[[], None] = lambda: None,
+) -> Event:
+    """Start checking at once and loading after a while, in one thread; set the event to stop.
+
+    `done` is called in that thread, unless it was stopped.
+    """
     stop = Event()
 
     def work() -> None:
@@ -81,6 +89,7 @@ def prepare(bundles: Mapping[str, Bundle], delay_s: float, say: Callable[[str], 
         if not stop.wait(delay_s):
             search_once(bundles, say)
             load_models(bundles, say)
+            done()
 
     Thread(target=work, name="preparing", daemon=True).start()
     return stop

@@ -65,6 +65,11 @@ def _serve(paths: Sequence[Path], *, port: int, origins: Sequence[str] = ()) -> 
             bundle.folder.verify()
     click.echo("starting the server ...")
     from dashboard.app import serve as run
+    from dashboard.memory import keep_what_lasts
+
+    def ready() -> None:
+        keep_what_lasts()
+        click.echo(f"Gaia Latent Explorer: {said}  (Ctrl-C ends)")
 
     named = _told_apart(paths, opened)
     local = f"127.0.0.1:{port}"
@@ -74,7 +79,8 @@ def _serve(paths: Sequence[Path], *, port: int, origins: Sequence[str] = ()) -> 
         port=port,
         public=bool(origins),
         websocket_origin=[local, f"localhost:{port}", *origins],
-        on_ready=lambda: click.echo(f"Gaia Latent Explorer: {said}  (Ctrl-C ends)"),
+        on_ready=ready,
+        on_prepared=keep_what_lasts,
         on_damage=lambda sentence: click.echo(f"damaged: {sentence}", err=True),
     )
 

@@ -98,6 +98,31 @@ def test_only_the_command_itself_starts_anew_and_once(monkeypatch):
     assert not started
 
 
+LASTING = """
+import gc
+from dashboard.memory import keep_what_lasts, somebody_came
+keep_what_lasts()
+first = gc.get_freeze_count()
+kept = [[] for _ in range(1000)]
+keep_what_lasts()
+second = gc.get_freeze_count()
+somebody_came()
+visitor = [[] for _ in range(1000)]
+keep_what_lasts()
+print(first, second - first, gc.get_freeze_count() - second)
+"""
+
+
+def test_what_was_there_before_anybody_came_is_not_looked_through_again():
+    said = subprocess.run(
+        [sys.executable, "-c", LASTING], check=True, capture_output=True, text=True
+    ).stdout
+    first, second, third = map(int, said.split())
+    assert first > 1000
+    assert second > 1000
+    assert third == 0
+
+
 def test_many_who_leave_at_once_are_one_cleaning(monkeypatch):
     cleaned = threading.Event()
     calls = []
