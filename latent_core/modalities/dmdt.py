@@ -72,16 +72,16 @@ class DmdtModality(Modality):
         usable = (points >= FEWEST_POINTS) & (spread > 0)
         counts = counts[usable]
         pairs = counts.sum(axis=1, keepdims=True)
-        x = counts / np.maximum(pairs, 1)
+        x = np.divide(counts, np.maximum(pairs, 1), out=counts)
         error = np.broadcast_to(1 / np.sqrt(np.maximum(pairs, 1)), x.shape)
         mask = np.broadcast_to(pairs > 0, x.shape)
         size = (len(dm_edges) - 1) * (len(dt_edges) - 1)
         return Observations(
             rows=rows[usable],
             arrays={
-                "x": x.reshape(-1, size).astype(np.float32),
-                "error": error.reshape(-1, size).astype(np.float32),
-                "mask": mask.reshape(-1, size).copy(),
+                "x": x.reshape(-1, size),
+                "error": error.reshape(-1, size),
+                "mask": mask.reshape(-1, size),
             },
             scales=spread[usable, None],
             rejected=tuple(

@@ -19,19 +19,20 @@ ERROR_MAD_OWN, ERROR_MAD_BIN, MAD_TO_SIGMA = 3.0, 10.0, 1.4826
 FENCE_IQR, FENCE_FLOOR_MAG = 3.0, 0.015
 FAINT_WINDOW, FAINT_SIGMA, FAINT_WEIGHT = 5, 3.5, 0.75
 SMOOTH_PHASES, SMOOTH_WIDTH = 50, 0.1
-AT_COSINE = np.cos(2 * np.pi * np.linspace(0, 1, SMOOTH_PHASES))
-AT_SINE = np.sin(2 * np.pi * np.linspace(0, 1, SMOOTH_PHASES))
 NEGLIGIBLE = 50.0  # exp(-50) is far below the rounding of a sum of doubles
 # A point adds to so many phases on each side of it; at the next, 0.163 away, its weight is
 # exp(-48). Where all weights are below exp(-23), 200 that are left out might be seen; elsewhere
 # they move a mean by 3e-9 of the range at most.
 SMOOTH_REACH = 8
 FEW = math.exp(-23.0)
-# Weights by 1 - cosine of a point's distance; the line between two is 2e-5 off at most, and a mean
-# of so weighed magnitudes 4e-5 of the range. Taken from a table because exponentials would be
-# most of the time.
-WEIGHTS_PER_GAP = 8192
-WEIGHTS = np.exp(-np.arange(WEIGHTS_PER_GAP // 2) / (WEIGHTS_PER_GAP * SMOOTH_WIDTH**2))
+# Weights that a point gives to the phases around it, by where it stands between two of them; the
+# line between two rows is 2e-5 off at most, and a mean of so weighed magnitudes 4e-5 of the range.
+# Taken from a table because exponentials would be most of the time.
+WEIGHTS_PER_GAP = 128
+_GAPS = np.subtract.outer(
+    np.arange(WEIGHTS_PER_GAP + 1) / WEIGHTS_PER_GAP, np.arange(1 - SMOOTH_REACH, SMOOTH_REACH + 1)
+)
+WEIGHTS = np.exp((np.cos(2 * np.pi / (SMOOTH_PHASES - 1) * _GAPS) - 1) / SMOOTH_WIDTH**2)
 ALIKE = 1e-4  # of the range
 ROUNDING = 1e-11  # of a magnitude: what weights of near cosines and plain sums leave
 
@@ -105,8 +106,10 @@ def clean(
             keep[count] = i
             count += 1
     keep = _cut_errors(keep[:count], mag, error, bins)
-    keep = _fence(keep, mag)
-    in_time: NDArray[np.int64] = keep[np.argsort(time[keep], kind="mergesort")]
+    in_time: NDArray[np.int64] = _fence(keep, mag)
+    for n in range(1, len(in_time)):
+        if time[in_time[n]] < time[in_time[n - 1]]:  # the archive's are in order as a rule
+            return in_time[np.argsort(time[in_time], kind="mergesort")]
     return in_time
 
 
@@ -117,18 +120,17 @@ def _cut_errors(
     error: NDArray[np.float64],
     bins: int,
 ) -> NDArray[np.int64]:
-    if len(keep) == 0:
+    good = np.ones(len(keep), np.bool_)
+    for n, i in enumerate(keep):
+        b = _error_bin(mag[i], bins)
+        good[n] = error[i] <= ERROR_MEDIAN[b] + ERROR_MAD_BIN * MAD_TO_SIGMA * ERROR_MAD[b]
+    if good.all():  # which spares most curves the medians
         return keep
     middle = _median(error[keep])
     spread = _median(np.abs(error[keep] - middle))
     if spread == 0:
         return keep
-    good = np.ones(len(keep), np.bool_)
-    for n, i in enumerate(keep):
-        b = _error_bin(mag[i], bins)
-        own = error[i] > middle + ERROR_MAD_OWN * MAD_TO_SIGMA * spread
-        usual = ERROR_MEDIAN[b] + ERROR_MAD_BIN * MAD_TO_SIGMA * ERROR_MAD[b]
-        good[n] = not (own and error[i] > usual)
+    good |= error[keep] <= middle + ERROR_MAD_OWN * MAD_TO_SIGMA * spread
     usable: NDArray[np.int64] = keep[good]
     return usable
 
@@ -223,88 +225,86 @@ def _faintest_phase(phase: NDArray[np.float64], mag: NDArray[np.float64]) -> flo
     finds alike are summed exactly as the release sums all of them: beside an isolated point
     several phases are equally faint, and rounding decides.
     """
-    cosine, sine = np.cos(2 * np.pi * phase), np.sin(2 * np.pi * phase)
-    near = np.empty(len(phase))
-    quick = _smoothed_quickly(phase, mag, cosine, sine, near)
+    quick = _smoothed_quickly(phase, mag)
     at = np.linspace(0, 1, SMOOTH_PHASES)
     alike = quick.max() - ALIKE * (mag.max() - mag.min()) - ROUNDING * np.abs(mag).max()
     best, faintest = 0.0, -np.inf
     for n in range(SMOOTH_PHASES):
         if quick[n] < alike:
             continue
-        smoothed = _smoothed(at[n], phase, mag, cosine, sine, near)
+        smoothed = _smoothed(at[n], phase, mag)
         if smoothed > faintest:
             best, faintest = at[n], smoothed
     return best
 
 
-@njit(cache=True)
-def _smoothed_quickly(
-    phase: NDArray[np.float64],
-    mag: NDArray[np.float64],
-    cosine: NDArray[np.float64],
-    sine: NDArray[np.float64],
-    near: NDArray[np.float64],
-) -> NDArray[np.float64]:
+@njit(cache=True, error_model="numpy")
+def _smoothed_quickly(phase: NDArray[np.float64], mag: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the smoothed magnitude at the 50 phases, each point adding to those around it.
 
     A phase with no point close by is summed over all points: what is left out elsewhere would
     count there.
     """
-    total, weighed = np.zeros(SMOOTH_PHASES), np.zeros(SMOOTH_PHASES)
     last = SMOOTH_PHASES - 1  # of the same phase as the first
+    reach = WEIGHTS.shape[1]
+    beyond = np.zeros((2, last + reach))  # begins and ends half a reach outside one turn
     for i in range(len(phase)):
-        first = math.ceil(phase[i] * last) - SMOOTH_REACH
-        for step in range(first, first + 2 * SMOOTH_REACH):
-            n = step % last
-            place = (1 - AT_COSINE[n] * cosine[i] - AT_SINE[n] * sine[i]) * WEIGHTS_PER_GAP
-            cell = max(int(place), 0)
-            weight = WEIGHTS[cell] + (place - cell) * (WEIGHTS[cell + 1] - WEIGHTS[cell])
-            total[n] += weight
-            weighed[n] += weight * mag[i]
+        place = phase[i] * last
+        first = min(int(place), last)
+        at = (place - first) * WEIGHTS_PER_GAP
+        row = min(int(at), WEIGHTS_PER_GAP - 1)
+        lower, upper, share = WEIGHTS[row], WEIGHTS[row + 1], at - row
+        for j in range(reach):
+            weight = lower[j] + share * (upper[j] - lower[j])
+            beyond[0, first + j] += weight
+            beyond[1, first + j] += weight * mag[i]
+    sums = np.zeros((2, last))
+    for j in range(last + reach):
+        n = (j + 1 - SMOOTH_REACH) % last
+        sums[0, n] += beyond[0, j]
+        sums[1, n] += beyond[1, j]
     for n in range(last):
-        if total[n] < FEW:
-            top = _closeness_to(n / last, cosine, sine, near)
-            total[n], weighed[n] = 0.0, 0.0
-            for i in range(len(phase)):
-                weight = math.exp((near[i] - top) / SMOOTH_WIDTH**2)
-                total[n] += weight
-                weighed[n] += weight * mag[i]
-    total[last], weighed[last] = total[0], weighed[0]
-    return weighed / total
+        if sums[0, n] < FEW:
+            _sum_all(n / last, phase, mag, sums[:, n])
+    smoothed = np.empty(SMOOTH_PHASES)
+    smoothed[:last] = sums[1] / sums[0]
+    smoothed[last] = smoothed[0]
+    return smoothed
 
 
 @njit(cache=True)
-def _closeness_to(
-    p: float, cosine: NDArray[np.float64], sine: NDArray[np.float64], near: NDArray[np.float64]
-) -> float:
-    """Fill `near` with the cosine of each point's distance to phase p; return the largest."""
-    a, b = math.cos(2 * math.pi * p), math.sin(2 * math.pi * p)
-    top = -np.inf
-    for i in range(len(near)):
-        near[i] = a * cosine[i] + b * sine[i]
-        top = max(top, near[i])
-    return top
+def _sum_all(
+    p: float, phase: NDArray[np.float64], mag: NDArray[np.float64], sums: NDArray[np.float64]
+) -> None:
+    """Sum weights, the heaviest being 1, and weighed magnitudes of all points at phase p, (2,)."""
+    near = np.cos(2 * np.pi * (p - phase))
+    weight = np.exp((near - near.max()) / SMOOTH_WIDTH**2)
+    sums[0], sums[1] = weight.sum(), (weight * mag).sum()
 
 
 @njit(cache=True)
-def _smoothed(
-    p: float,
-    phase: NDArray[np.float64],
-    mag: NDArray[np.float64],
-    cosine: NDArray[np.float64],
-    sine: NDArray[np.float64],
-    near: NDArray[np.float64],
-) -> float:
+def _smoothed(p: float, phase: NDArray[np.float64], mag: NDArray[np.float64]) -> float:
     """Return the smoothed magnitude at phase p, -inf where no point has any weight.
 
     Points whose weight is below rounding beside the heaviest are left out.
     """
-    counts = _closeness_to(p, cosine, sine, near) - NEGLIGIBLE * SMOOTH_WIDTH**2
+    counts = _reach_at(p, phase)
     total, weighed = 0.0, 0.0
     for i in range(len(phase)):
-        if near[i] > counts:
+        gap = abs(p - phase[i])
+        if min(gap, 1 - gap) < counts:
             weight = math.exp((math.cos(2 * math.pi * (p - phase[i])) - 1) / SMOOTH_WIDTH**2)
             total += weight
             weighed += weight * mag[i]
     return weighed / total if total > 0 else -np.inf
+
+
+@njit(cache=True)
+def _reach_at(p: float, phase: NDArray[np.float64]) -> float:
+    """Return how far from phase p a point still has weight beside the nearest one."""
+    nearest = 0.5
+    for i in range(len(phase)):
+        gap = abs(p - phase[i])
+        nearest = min(nearest, gap, 1 - gap)
+    least = math.cos(2 * math.pi * nearest) - NEGLIGIBLE * SMOOTH_WIDTH**2
+    return math.acos(least) / (2 * math.pi) if least > -1 else np.inf
