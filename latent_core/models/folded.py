@@ -33,9 +33,7 @@ class FoldedVAE(VAE):
     ) -> None:
         super().__init__()
         self.latents, self.harmonics = latents, harmonics
-        self.recurrent = nn.GRU(
-            2 * harmonics + 1, width, num_layers=layers, batch_first=True, dropout=dropout
-        )
+        self.recurrent = nn.GRU(2 * harmonics + 1, width, num_layers=layers, dropout=dropout)
         self.attention = nn.Linear(width, 1, bias=False)
         self.head = nn.Sequential(
             nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2 * latents)
@@ -49,20 +47,21 @@ class FoldedVAE(VAE):
     def encode(self, batch: Batch) -> Normal:
         """Return the posterior of curves `x` at `phase` with `mask`, all (B, P)."""
         x, mask, phase = cut(batch, "x", "mask", "phase")
-        points = torch.cat([self._waves(phase), x.unsqueeze(-1)], dim=-1)
-        hidden = self._hidden(points * mask.unsqueeze(-1))
-        score = self.attention(hidden).squeeze(-1).masked_fill(~mask, -torch.inf)
+        # point by point, as the recurrence takes them; what lies beyond the mask has no weight
+        waves = self._waves(phase.t().contiguous())
+        hidden = self._hidden(torch.cat([waves, x.t().unsqueeze(-1)], dim=-1))
+        score = self.attention(hidden).squeeze(-1).t().masked_fill(~mask, -torch.inf)
         weight = torch.softmax(score, dim=1)
-        pooled = torch.einsum("bp,bph->bh", weight, hidden)
+        pooled = torch.einsum("bp,pbh->bh", weight, hidden)
         mean, log_sigma = self.head(pooled).chunk(2, dim=1)
         return Normal(mean, torch.exp(log_sigma))
 
     def _hidden(self, points: Tensor) -> Tensor:
-        """Return the recurrence's states of points (B, P, I), (B, P, H)."""
+        """Return the recurrence's states of points (P, B, I), (P, B, H)."""
         if torch.is_grad_enabled() or self.training:
             hidden: Tensor = self.recurrent(points)[0]
             return hidden
-        return states(self.recurrent, points.transpose(0, 1).contiguous()).transpose(0, 1)
+        return states(self.recurrent, points)
 
     def decode(self, z: Tensor, at: Tensor | None = None) -> Normal:
         """Return scaled magnitude and added scatter at phases `at` (B, P).

@@ -106,8 +106,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, width) to (B, width)."""
-        inner = self.second(nn.functional.gelu(self.first(x)))
-        return nn.functional.gelu(x + inner)
+        inner: Tensor = self.second(nn.functional.gelu(self.first(x)))
+        return nn.functional.gelu(inner.add_(x))
 
 
 def residual_body(size_in: int, width: int, depth: int, *, activate: bool = True) -> nn.Sequential:

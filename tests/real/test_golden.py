@@ -70,7 +70,7 @@ class AsOnGpu(torch.nn.Module):
                 if name.endswith(f"_l{number}")
             }
             size_in = state["weight_ih_l0"].shape[1]
-            layer = torch.nn.GRU(size_in, whole.hidden_size, batch_first=True)
+            layer = torch.nn.GRU(size_in, whole.hidden_size)
             layer.load_state_dict(state)
             self.layers.append(layer)
 
