@@ -27,14 +27,28 @@ def reconstruction_chi(
     Residuals are data minus decoded mean over valid points; all arrays are (M, P). A row without
     a valid point gives NaN.
     """
+    return {
+        "errors": row_chi(x, error, mask, mean, np.zeros_like(scatter)),
+        "with_scatter": row_chi(x, error, mask, mean, scatter),
+    }
+
+
+def row_chi(
+    x: NDArray[np.floating],
+    error: NDArray[np.floating],
+    mask: NDArray[np.bool_],
+    mean: NDArray[np.floating],
+    scatter: NDArray[np.floating],
+) -> NDArray[np.float64]:
+    """Return each row's sqrt(mean(residual^2 / (error^2 + scatter^2))), (M,).
+
+    Points that are not valid count nothing; a variance of 0 counts as 1.
+    """
     squared = np.where(mask, (np.asarray(x, np.float64) - mean) ** 2, 0.0)
-    measured = np.asarray(error, np.float64) ** 2
+    variance = np.asarray(error, np.float64) ** 2 + scatter**2
     count = np.where(mask.any(axis=1), mask.sum(axis=1), np.nan)
-    result = {}
-    for name, variance in (("errors", measured), ("with_scatter", measured + scatter**2)):
-        safe = np.where(mask & (variance > 0), variance, 1.0)
-        result[name] = np.sqrt((squared / safe).sum(axis=1) / count)
-    return result
+    squared /= np.where(mask & (variance > 0), variance, 1.0)
+    return np.asarray(np.sqrt(squared.sum(axis=1) / count))
 
 
 def chi_by_coefficient(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from latent_core.bundle import StageWriter
@@ -216,9 +217,12 @@ def by_missing(
     if len(z) and finite.all():  # sorting millions of equal patterns takes longer than placing
         yield finite[0], np.arange(len(z))
         return
-    patterns, which = np.unique(finite, axis=0, return_inverse=True)
-    for number, used in enumerate(patterns):
-        yield used, np.flatnonzero(which == number)
+    which = np.zeros(len(z), np.int64)
+    for byte in np.packbits(finite, axis=1).T:  # numbered by a hash: a sort takes long
+        which = pd.factorize(which << 8 | byte)[0]
+    for number in range(int(which.max(initial=-1)) + 1):
+        rows = np.flatnonzero(which == number)
+        yield finite[rows[0]], rows
 
 
 def project(network: Projector, latents: NDArray[np.floating]) -> Floats:

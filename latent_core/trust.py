@@ -20,7 +20,7 @@ from latent_core.catalog import Column
 from latent_core.chunks import identifiers_only
 from latent_core.derived import save_derived
 from latent_core.encoding import batches, decode_at
-from latent_core.evaluation import reconstruction_chi
+from latent_core.evaluation import row_chi
 from latent_core.products import item_of_row
 from latent_core.similarity import Scaling, nearest_neighbors
 from latent_core.training import TRAIN, VALIDATION
@@ -113,8 +113,7 @@ def chi_of(
     for rows, batch in batches(arrays, names):
         given = {n: t.numpy() for n, t in batch.items()}
         mean, scatter = decode_at(network, np.asarray(latents[rows], np.float32), given)
-        found = reconstruction_chi(given["x"], given["error"], given["mask"], mean, scatter)
-        chi[rows] = found["with_scatter"]
+        chi[rows] = row_chi(given["x"], given["error"], given["mask"], mean, scatter)
     return chi
 
 
