@@ -19,11 +19,12 @@ from dashboard.raster import View, draw
 from dashboard.selecting import select_polygon
 from dashboard.state import ExplorerState
 from latent_core import Bundle
+from latent_core.config import MapSettings
 from latent_core.projection import place
 
 COUNTS = (1_000_000, 2_000_000, 4_000_000, 10_000_000)
 MOST_PLACED = 4_000_000
-LANDMARKS = 200_000
+LANDMARKS = MapSettings().landmarks
 CHUNK = 500_000  # encoded at a time, as memory is bounded by it
 WIDTH, HEIGHT, CORNERS = 900, 700, 60
 QUERIES = 10 if SIZE == "tiny" else 100

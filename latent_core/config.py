@@ -79,7 +79,7 @@ class MapSettings:
     min_dist: float = 0.1
     epochs: int = 200
     perplexity: float = 10.0
-    landmarks: int = 200_000
+    landmarks: int = 100_000
     full: bool = False
     seed: int = 42
 
