@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import panel as pn
 
-from dashboard.curves import CurvePlot, GridPlot, brightest, ink
+from dashboard.curves import CurvePlot, GridPlot, brightest
 from dashboard.limits import safe_text as safe
 from dashboard.markup import html_pane
 from latent_core.modalities import Curve, Grid
@@ -75,13 +75,12 @@ def _grids(drawn: Drawn) -> list[Grid]:
 class ModalityCard(pn.viewable.Viewer):
     """Draws what `observed` and `decoded` return of one modality, whatever it is."""
 
-    def __init__(self, title: str, *, dark: bool = False, simulated: bool = False) -> None:
+    def __init__(self, title: str, *, simulated: bool = False) -> None:
         super().__init__()
         self.title = title
         self.mark = ", simulated" if simulated else ""
-        colours = ink(dark)
-        self.plot = CurvePlot(colours, title=f"{title}{self.mark}" if simulated else "")
-        self.maps = (GridPlot(colours), GridPlot(colours))
+        self.plot = CurvePlot(title=f"{title}{self.mark}" if simulated else "")
+        self.maps = (GridPlot(), GridPlot())
         self._head = html_pane(margin=(6, 8, 0, 8))
         self._main = pn.pane.Bokeh(self.plot.figure, margin=(0, 4))
         self._residual = pn.pane.Bokeh(self.plot.residual, margin=(0, 4))
@@ -92,11 +91,6 @@ class ModalityCard(pn.viewable.Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         """Return heading and plots."""
         return self._layout
-
-    def paint(self, dark: bool) -> None:
-        """Take the colours of a theme."""
-        for plot in (self.plot, *self.maps):
-            plot.paint(ink(dark))
 
     def show(
         self,

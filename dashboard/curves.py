@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,25 +22,8 @@ WIDTH, HEIGHT, RESIDUAL_HEIGHT = 392, 190, 62
 _LEFT = 58
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _POWER = re.compile(r"(?<=[A-Za-z)])\^?(-?\d+)")
-
-
-@dataclass(frozen=True)
-class Ink:
-    """The colours of a plot in one theme."""
-
-    text: str
-    grid: str
-    observed: str
-    decoded: str
-
-
-LIGHT = Ink(text="#4A525C", grid="#E4E8EC", observed="#2B333C", decoded="#C2410C")
-DARK = Ink(text="#B4BCC6", grid="#2C333B", observed="#D3D9E0", decoded="#FB923C")
-
-
-def ink(dark: bool) -> Ink:
-    """Return the colours of a theme."""
-    return DARK if dark else LIGHT
+TEXT_COLOUR, GRID_COLOUR = "#4A525C", "#E4E8EC"
+OBSERVED_COLOUR, DECODED_COLOUR = "#2B333C", "#C2410C"
 
 
 def pretty_unit(unit: str) -> str:
@@ -165,7 +148,7 @@ def band_data(curves: Sequence[Curve], factor: float = 1.0) -> dict[str, list[ND
     return {"xs": xs, "ys": ys}
 
 
-def new_figure(height: int, colours: Ink, *, width: int = WIDTH, **options: Any) -> Any:
+def new_figure(height: int, *, width: int = WIDTH, **options: Any) -> Any:
     """Return an empty figure in our quiet style; its ranges are set by hand."""
     plot = figure(
         width=width,
@@ -184,23 +167,18 @@ def new_figure(height: int, colours: Ink, *, width: int = WIDTH, **options: Any)
     plot.toolbar_inner = True
     plot.title.text_font_size = "11px"
     plot.title.text_font_style = "normal"
-    paint(plot, colours)
-    return plot
-
-
-def paint(plot: Any, colours: Ink) -> None:
-    """Give a figure the colours of a theme."""
     plot.background_fill_color = plot.border_fill_color = None
     plot.outline_line_color = None
-    plot.title.text_color = colours.text
-    plot.grid.grid_line_color = colours.grid
+    plot.title.text_color = TEXT_COLOUR
+    plot.grid.grid_line_color = GRID_COLOUR
     plot.axis.axis_label_text_font_size = plot.axis.major_label_text_font_size = "11px"
     plot.axis.axis_label_text_font_style = "normal"
     plot.axis.axis_label_standoff = 4
-    plot.axis.axis_label_text_color = plot.axis.major_label_text_color = colours.text
-    plot.axis.axis_line_color = plot.axis.major_tick_line_color = colours.grid
+    plot.axis.axis_label_text_color = plot.axis.major_label_text_color = TEXT_COLOUR
+    plot.axis.axis_line_color = plot.axis.major_tick_line_color = GRID_COLOUR
     plot.axis.minor_tick_line_color = None
     plot.axis.major_tick_in = 0
+    return plot
 
 
 def set_range(held: Range1d, low: float, high: float) -> None:
@@ -211,13 +189,13 @@ def set_range(held: Range1d, low: float, high: float) -> None:
 class CurvePlot:
     """One figure of curves with, beneath, the residual in sigma where both sides are known."""
 
-    def __init__(self, colours: Ink = LIGHT, *, height: int = HEIGHT, title: str = "") -> None:
+    def __init__(self, *, height: int = HEIGHT, title: str = "") -> None:
         self.points = ColumnDataSource(point_data([]))
         self.lines = ColumnDataSource(line_data([]))
         self.band = ColumnDataSource(band_data([]))
         self.sigmas = ColumnDataSource(point_data([]))
-        self.figure = new_figure(height, colours, title=title)
-        self.residual = new_figure(RESIDUAL_HEIGHT, colours, x_range=self.figure.x_range, title="")
+        self.figure = new_figure(height, title=title)
+        self.residual = new_figure(RESIDUAL_HEIGHT, x_range=self.figure.x_range, title="")
         self.residual.toolbar_location = None
         self.residual.xaxis.visible = False
         self.residual.yaxis.axis_label = "resid. [σ]"
@@ -227,31 +205,29 @@ class CurvePlot:
         )
         self.message.text_font_size = "12px"
         self.message.text_baseline = "middle"
+        self.message.text_color = TEXT_COLOUR
         self.figure.add_layout(self.message)
-        self._draw(colours)
+        self._draw()
 
-    def _draw(self, colours: Ink) -> None:
+    def _draw(self) -> None:
         plot = self.figure
-        band = plot.patches("xs", "ys", source=self.band, fill_alpha=0.22, line_color=None).glyph
-        bars = plot.segment("x", "low", "x", "high", source=self.points, line_alpha=0.4).glyph
-        dots = plot.scatter("x", "y", source=self.points, size=3, line_color=None).glyph
-        sigmas = self.residual.scatter("x", "y", source=self.sigmas, size=2.5, line_color=None)
-        line = plot.multi_line("xs", "ys", source=self.lines, line_width=1.5).glyph
-        self._decoded_glyphs = [band, line]
-        self._observed_glyphs = [bars, dots, sigmas.glyph]
-        self._zero = Span(location=0, dimension="width", line_width=1)
-        self.residual.add_layout(self._zero)
-        self.paint(colours)
-
-    def paint(self, colours: Ink) -> None:
-        """Take the colours of a theme."""
-        for plot in (self.figure, self.residual):
-            paint(plot, colours)
-        band, line = self._decoded_glyphs
-        band.fill_color = line.line_color = self._zero.line_color = colours.decoded
-        bars, dots, sigmas = self._observed_glyphs
-        bars.line_color = dots.fill_color = sigmas.fill_color = colours.observed
-        self.message.text_color = colours.text
+        plot.patches(
+            "xs",
+            "ys",
+            source=self.band,
+            fill_color=DECODED_COLOUR,
+            fill_alpha=0.22,
+            line_color=None,
+        )
+        plot.segment(
+            "x", "low", "x", "high", source=self.points, line_color=OBSERVED_COLOUR, line_alpha=0.4
+        )
+        points = {"fill_color": OBSERVED_COLOUR, "line_color": None}
+        plot.scatter("x", "y", source=self.points, size=3, **points)
+        self.residual.scatter("x", "y", source=self.sigmas, size=2.5, **points)
+        plot.multi_line("xs", "ys", source=self.lines, line_color=DECODED_COLOUR, line_width=1.5)
+        zero = Span(location=0, dimension="width", line_color=DECODED_COLOUR, line_width=1)
+        self.residual.add_layout(zero)
 
     def show(
         self, observed: Sequence[Curve], decoded: Sequence[Curve], *, message: str = ""
@@ -314,21 +290,15 @@ def _over_cycles(curve: Curve) -> Curve:
 class GridPlot:
     """One heat map in cell coordinates: every cell has the same size, ticks name its edges."""
 
-    def __init__(
-        self, colours: Ink = LIGHT, *, width: int = WIDTH // 2, height: int = HEIGHT
-    ) -> None:
+    def __init__(self, *, width: int = WIDTH // 2, height: int = HEIGHT) -> None:
         self.image = ColumnDataSource({"image": [], "dw": [], "dh": []})
         self.mapper = LinearColorMapper(palette="Viridis256", low=0, high=1)
-        self.figure = new_figure(height, colours, width=width, title="")
+        self.figure = new_figure(height, width=width, title="")
         self.figure.min_border_left = 44
         self.figure.grid.visible = False
         self.figure.image(
             "image", x=0, y=0, dw="dw", dh="dh", source=self.image, color_mapper=self.mapper
         )
-
-    def paint(self, colours: Ink) -> None:
-        """Take the colours of a theme."""
-        paint(self.figure, colours)
 
     def show(self, grid: Grid | None, title: str, high: float = 1.0) -> None:
         """Replace the grid; `high` is the value at the bright end, to share between two maps."""

@@ -34,7 +34,7 @@ class LazyView(pn.viewable.Viewer):
         self.state = state
         self.notice = html_pane(visible=False)
         self._stale = True
-        known = [name for name in (*depends, "dark") if name in state.param]
+        known = [name for name in depends if name in state.param]
         state.param.watch(self._changed, known)
         self.param.watch(self._opened, "active")
 
@@ -63,11 +63,6 @@ class LazyView(pn.viewable.Viewer):
     @property
     def _table(self) -> LazyFrame:
         return self.state.bundle.table
-
-    @property
-    def dark(self) -> bool:
-        """Whether the page is dark."""
-        return bool(getattr(self.state, "dark", False))
 
     def refresh(self) -> None:
         """Draw, if something changed and somebody looks."""

@@ -78,10 +78,10 @@ def shifted(curve: Curve, zero: float) -> Curve:
 class LightCurveCard(pn.viewable.Viewer):
     """Observed and decoded light curve of one source, with a period that can be changed."""
 
-    def __init__(self, bundle: Bundle, *, dark: bool = False, simulated: bool = False) -> None:
+    def __init__(self, bundle: Bundle, *, simulated: bool = False) -> None:
         super().__init__()
         self.bundle = bundle
-        self.card = ModalityCard(modality_title("folded"), dark=dark, simulated=simulated)
+        self.card = ModalityCard(modality_title("folded"), simulated=simulated)
         self._raw: LightCurve | None = None
         self._stored_period = math.nan
         self._observed: list[Curve] = []
@@ -126,10 +126,6 @@ class LightCurveCard(pn.viewable.Viewer):
     def __panel__(self) -> pn.viewable.Viewable:
         """Return plot and tools."""
         return self._layout
-
-    def paint(self, dark: bool) -> None:
-        """Take the colours of a theme."""
-        self.card.paint(dark)
 
     def show_row(self, row: int, predicted: Drawn = (), made: str = DECODED) -> None:
         """Show another source; its period starts at the catalog's.

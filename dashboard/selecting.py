@@ -73,12 +73,9 @@ def runs_in_box(
     drawing: DrawingCopy, x0: float, x1: float, y0: float, y1: float
 ) -> list[tuple[int, int]]:
     """Return runs start, stop of drawing order that hold each point of a box, and few others."""
-    columns = cell_range(x0, x1, *drawing.extent[:2])
-    rows = cell_range(y0, y1, *drawing.extent[2:])
-    starts = np.arange(rows[0], rows[1] + 1) * GRID + columns[0]
-    stops = starts + (columns[1] - columns[0] + 1)
+    _, starts, stops = _grid_rows(drawing, x0, x1, y0, y1)
     runs: list[tuple[int, int]] = []
-    for start, stop in zip(drawing.offsets[starts], drawing.offsets[stops], strict=True):
+    for start, stop in zip(starts, stops, strict=True):
         if runs and runs[-1][1] == start:
             runs[-1] = (runs[-1][0], int(stop))
         elif stop > start:
@@ -88,14 +85,22 @@ def runs_in_box(
 
 def middle_of_box(drawing: DrawingCopy, x0: float, x1: float, y0: float, y1: float) -> float:
     """Return a y with about as many points of a box below as above it, an edge of the grid."""
-    columns = cell_range(x0, x1, *drawing.extent[:2])
-    rows = cell_range(y0, y1, *drawing.extent[2:])
-    starts = np.arange(rows[0], rows[1] + 1) * GRID + columns[0]
-    stops = starts + (columns[1] - columns[0] + 1)
-    upto = np.cumsum(drawing.offsets[stops] - drawing.offsets[starts])
-    below = rows[0] + int(np.searchsorted(upto, upto[-1] / 2)) + 1
+    first, starts, stops = _grid_rows(drawing, x0, x1, y0, y1)
+    upto = np.cumsum(stops - starts)
+    below = first + int(np.searchsorted(upto, upto[-1] / 2)) + 1
     low, high = drawing.extent[2:]
     return low + below * (high - low) / GRID
+
+
+def _grid_rows(
+    drawing: DrawingCopy, x0: float, x1: float, y0: float, y1: float
+) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first row of grid cells in a box, and each row's start and stop, (R,)."""
+    columns = cell_range(x0, x1, *drawing.extent[:2])
+    rows = cell_range(y0, y1, *drawing.extent[2:])
+    cells = np.arange(rows[0], rows[1] + 1) * GRID + columns[0]
+    stops = cells + (columns[1] - columns[0] + 1)
+    return rows[0], drawing.offsets[cells], drawing.offsets[stops]
 
 
 def positions_in_box(

@@ -234,9 +234,7 @@ class SelectionView(LazyView):
     def _card(
         self, bundle: Bundle, name: str, observed: list[Curve], decoded: list[Curve]
     ) -> ModalityCard:
-        card = ModalityCard(
-            f"{modality_title(name)}, median", dark=self.dark, simulated=bundle.simulated
-        )
+        card = ModalityCard(f"{modality_title(name)}, median", simulated=bundle.simulated)
         card.show([thinned(c) for c in observed], decoded, compare=False)
         return card
 

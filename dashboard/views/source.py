@@ -180,7 +180,6 @@ class SourceView(LazyView):
         self._draw_facts(row)
         self._make_cards()
         for name, card in self.cards.items():
-            card.paint(self.dark)
             self.guard(self._draw_card, name, card, row)
         self.no_model.visible = not self.state.bundle.model_names
 
@@ -231,8 +230,8 @@ class SourceView(LazyView):
     def _card(self, name: str) -> ModalityCard | LightCurveCard:
         simulated = self.state.bundle.simulated
         if name == "folded":
-            return LightCurveCard(self.state.bundle, dark=self.dark, simulated=simulated)
-        return ModalityCard(modality_title(name), dark=self.dark, simulated=simulated)
+            return LightCurveCard(self.state.bundle, simulated=simulated)
+        return ModalityCard(modality_title(name), simulated=simulated)
 
     def _draw_card(self, name: str, card: ModalityCard | LightCurveCard, row: int) -> None:
         bundle = self.state.bundle

@@ -132,8 +132,6 @@ class WalkView(LazyView):
     def _draw(self) -> None:
         self.say("")
         self._build()
-        for card in self._cards.values():
-            card.paint(self.dark)
         if self.state.current_row != self._start_row or not len(self.latents):
             self._start()
         self._update()
@@ -151,7 +149,7 @@ class WalkView(LazyView):
         self._make_sliders(space)
         simulated = state.bundle.simulated
         self._cards = {
-            block: ModalityCard(modality_title(modality), dark=self.dark, simulated=simulated)
+            block: ModalityCard(modality_title(modality), simulated=simulated)
             for block, modality in space.models.items()
         }
         self._curves.objects = list(self._cards.values())
