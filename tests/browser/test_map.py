@@ -90,8 +90,7 @@ def test_lasso_selects_the_rows_of_a_numpy_check_and_keys_combine(page, map_box)
 
     page.keyboard.press("Escape")
     until(page, lambda: not page.state.selection.any())
-    reads(page, "4,000 shown / 4,000 total")
-    assert pill(page) == "4,000 shown / 4,000 total"
+    until(page, lambda: pill(page) == "4,000 shown / 4,000 total")
 
 
 def test_box_and_buttons_combine_without_keys(page, map_box):
@@ -155,12 +154,12 @@ def test_legend_isolates_and_escapes_names(page, map_box):
     until(page, lambda: frame(page) > before)
     settle(page)
     counts = page.state.classes.counts
-    assert pill(page) == f"{counts[1]:,} shown / 4,000 total"
+    until(page, lambda: pill(page) == f"{counts[1]:,} shown / 4,000 total")
     assert page.state.in_view <= counts[1]
     page.locator(".legend .main").nth(1).click()
     until(page, lambda: not page.state.hidden_classes)
     settle(page)
-    assert pill(page) == "4,000 shown / 4,000 total"
+    until(page, lambda: pill(page) == "4,000 shown / 4,000 total")
 
 
 def test_search_centres_on_a_source_with_about_a_thousand_in_view(page):
