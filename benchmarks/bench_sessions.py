@@ -73,7 +73,8 @@ def measure(bundle: Path, work: Path) -> list[Figure]:
         answer_s(server.address)
         quiet(server)
         visitors = Visitors(browser, server.address)
-        pictures = first_pictures(server, visitors)
+        taken = Taken()
+        pictures, pictures_taken = first_pictures(server, visitors), taken.per_cent
         answer = statistics.median(answer_s(server.address) for _ in range(3))
         time.sleep(LEFT_AFTER_S)
         unused = server.memory()
@@ -105,13 +106,14 @@ def measure(bundle: Path, work: Path) -> list[Figure]:
         Figure(
             f"first picture, {sources}", statistics.median(pictures), "s", limit=FIRST_PICTURE_S
         ),
+        Figure("CPU that other guests of the machine took meanwhile", pictures_taken, "per cent"),
         Figure("the page's HTML alone", answer, "s"),
         Figure(f"resident, one session, {sources}", one, "MB", limit=ONE_SESSION_MB),
         Figure("each further session, resident", resident, "MB", limit=FURTHER_MB),
         Figure("each further session, not of files", private, "MB", limit=FURTHER_MB),
         Figure(f"{many}: p95", float(np.percentile(pans, 95)), "ms", limit=PAN_MS),
         Figure(f"{many}: median", float(np.median(pans)), "ms"),
-        Figure("CPU that other guests of the machine took meanwhile", others, "per cent"),
+        Figure("CPU that other guests took while they panned", others, "per cent"),
         Figure("server CPU of a pan", 1e3 * busy / len(pans), "ms"),
         Figure("pans", float(len(pans)), ""),
         Figure("errors", float(len(wrong)), "", limit=0.0),

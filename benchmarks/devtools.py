@@ -90,7 +90,9 @@ class Browser:
     def _told(self, event: Mapping[str, Any]) -> None:
         given = event.get("params", {})
         if event.get("method") == "Runtime.exceptionThrown":
-            self.wrong.append(str(given["exceptionDetails"].get("text")))
+            details = given["exceptionDetails"]
+            told = details.get("exception", {}).get("description")
+            self.wrong.append(str(told or details.get("text")))
         if event.get("method") == "Runtime.consoleAPICalled" and given["type"] == "error":
             self.wrong.append(str([part.get("value") for part in given["args"]]))
 
@@ -111,7 +113,7 @@ class Page:
 
     def __init__(self, browser: Browser, context: str, session: str) -> None:
         self._browser, self._context, self._session = browser, context, session
-        self._held = 0
+        self._held, self._at = 0, {"x": 0.0, "y": 0.0}
         self._call("Page.enable")
         self._call("Runtime.enable")
 

@@ -189,7 +189,8 @@ class Screen:
     def lasso(self, corners: np.ndarray) -> Step:
         """Draw a lasso through corners (V, 2), shares of the sides; time counts from its end.
 
-        A busy page may take a drag whose start it saw late for a long press; the hand tries again.
+        A busy stock page may take a drag whose start it saw late for a long press; ours does not.
+        The hand tries again.
         """
         for _ in range(TRIES - 1):
             try:
