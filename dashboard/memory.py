@@ -29,6 +29,8 @@ PAUSE_S = 2.0
 AGAIN_S = 8.0
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt's names of them, malloc.h
 _WAITING, _SOMEBODY = Lock(), Event()
+_AGAIN: list[Timer] = []  # the one that waits, if any
+THREAD = "giving memory back"
 
 
 def keep_heaps() -> bool:
@@ -65,7 +67,10 @@ def keep_what_lasts() -> None:
 
 
 def give_back_soon(pause_s: float = PAUSE_S) -> None:
-    """Give memory back after a pause, in a thread, and again; once for all who leave meanwhile."""
+    """Give memory back after a pause, in a thread, once for all who leave meanwhile.
+
+    And again, when nobody has left for some seconds.
+    """
     if _WAITING.acquire(blocking=False):
         _in(pause_s, _give_back_waiting)
 
@@ -73,13 +78,16 @@ def give_back_soon(pause_s: float = PAUSE_S) -> None:
 def _give_back_waiting() -> None:
     _WAITING.release()
     give_back()
-    _in(AGAIN_S, give_back)
+    while _AGAIN:
+        _AGAIN.pop().cancel()
+    _AGAIN.append(_in(AGAIN_S, give_back))
 
 
-def _in(pause_s: float, work: Callable[[], object]) -> None:
+def _in(pause_s: float, work: Callable[[], object]) -> Timer:
     timer = Timer(pause_s, work)
-    timer.daemon = True
+    timer.daemon, timer.name = True, THREAD
     timer.start()
+    return timer
 
 
 def give_back() -> bool:

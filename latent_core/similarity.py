@@ -225,9 +225,9 @@ def _nearest_of_all(z: Singles, k: int, asked: Singles) -> tuple[NDArray[np.int6
 
 
 def _nearest_in_cells(z: Singles, k: int, asked: Singles) -> tuple[NDArray[np.int64], Singles]:
-    """Search on one core: a quarter of the scan's CPU for stars, whose latents fill few dimensions.
+    """Search on one core: a quarter of the scan's CPU for stars, about as much for other latents.
 
-    Where they fill all, about the scan's CPU, which the scan spreads over the cores.
+    Those of stars fill few dimensions. The scan spreads its CPU over the cores.
     """
     found = Cells.build(z).nearest(asked, k)
     return found.rows, (found.distance**2).astype(np.float32)

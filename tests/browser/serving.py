@@ -39,9 +39,11 @@ def serving(bundles, sessions, **options):
         port = probe.getsockname()[1]
     running = serve(bundles, port=port, opened=sessions.append, threaded=True, **options)
     address = f"http://127.0.0.1:{port}/"
-    wait_for(address)
-    yield address
-    running.stop()
+    try:
+        wait_for(address)
+        yield address
+    finally:
+        running.stop()
 
 
 def count_answers() -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,14 @@ threads = [Thread(target=visit) for _ in range(4)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 """
+
+
+def until(true):
+    for _ in range(200):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("not within ten seconds")
 
 
 def freed(work, environment=()):
@@ -134,3 +143,16 @@ def test_many_who_leave_at_once_are_one_cleaning(monkeypatch):
     cleaned.clear()
     memory.give_back_soon(0.0)
     assert cleaned.wait(10)
+
+
+def waiting():
+    return [thread for thread in threading.enumerate() if thread.name == memory.THREAD]
+
+
+def test_who_leave_one_by_one_are_cleaned_up_after_once_more_not_each(monkeypatch):
+    calls = []
+    monkeypatch.setattr(memory, "give_back", lambda: calls.append(1))
+    for n in range(4):
+        memory.give_back_soon(0.0)
+        until(lambda n=n: len(calls) > n and len(waiting()) == 1)
+    assert len(calls) == 4
