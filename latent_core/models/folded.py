@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from latent_core.models.activations import Gelu
 from latent_core.models.recurrent import states
 from latent_core.models.residual import masked_nll
 from latent_core.models.vae import VAE, Batch, Loss, Normal, divergence, residual_body
+
+AT_ONCE = 2048  # points that are decoded: their activations stay within a core's own cache
 
 
 class FoldedVAE(VAE):
@@ -35,13 +38,11 @@ class FoldedVAE(VAE):
         self.latents, self.harmonics = latents, harmonics
         self.recurrent = nn.GRU(2 * harmonics + 1, width, num_layers=layers, dropout=dropout)
         self.attention = nn.Linear(width, 1, bias=False)
-        self.head = nn.Sequential(
-            nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2 * latents)
-        )
+        self.head = nn.Sequential(nn.Linear(width, width), Gelu(), nn.Linear(width, 2 * latents))
         self.decoder = residual_body(2 * harmonics + latents - 1, width, depth)
         self.out = nn.Linear(width, 1)
         self.noise = nn.Sequential(
-            nn.Linear(1, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1)
+            nn.Linear(1, width), Gelu(), nn.Linear(width, width), Gelu(), nn.Linear(width, 1)
         )
 
     def encode(self, batch: Batch) -> Normal:
@@ -72,9 +73,15 @@ class FoldedVAE(VAE):
             raise ValueError("a folded light curve is decoded at phases; give `at`")
         shape = z[:, None, :-1].expand(-1, at.shape[1], -1)
         points = torch.cat([self._waves(at), shape], dim=-1)
-        mean = self.out(self.decoder(points)).squeeze(-1)
+        mean = self._means(points.flatten(0, 1)).view(at.shape)
         scatter = torch.exp(0.5 * self.noise(z[:, -1:]))
         return Normal(mean, scatter.expand_as(mean))
+
+    def _means(self, points: Tensor) -> Tensor:
+        """Return the magnitude of each point (M, I), (M, 1)."""
+        if torch.is_grad_enabled():
+            return self.out(self.decoder(points))  # type: ignore[no-any-return]
+        return torch.cat([self.out(self.decoder(part)) for part in points.split(AT_ONCE)])
 
     def loss(self, batch: Batch, beta: float) -> Loss:
         """Return mean NLL a valid point + beta KL (huijse-2025.md, 4.1 and 4.3), batch mean."""

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from latent_core.models.kernels import gated
 
 STEPS = 4
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """Weights of one layer, reset and update gates apart from the new state's."""
+    """Weights of one layer, columns for reset, update and new state; biases as of `gated`."""
 
-    into_gates: Tensor
-    gates_bias: Tensor
-    into_new: Tensor
-    new_bias: Tensor
-    gates: Tensor
-    new: Tensor
-    state_bias: Tensor
+    into: Tensor
+    bias: Tensor
+    again: Tensor
+    new_bias: NDArray[np.float32]
 
     @classmethod
     def of(cls, gru: nn.GRU, number: int) -> _Layer:
@@ -32,27 +33,17 @@ class _Layer:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         wi, wh, bi, bh = (getattr(gru, f"{name}_l{number}") for name in names)
         two = 2 * gru.hidden_size
-        return cls(
-            wi[:two].t(),
-            bi[:two] + bh[:two],
-            wi[two:].t(),
-            bi[two:],
-            wh[:two].t(),
-            wh[two:].t(),
-            bh[two:],
-        )
+        bias = torch.cat([bi[:two] + bh[:two], bi[two:]])
+        return cls(wi.t(), bias, wh.t(), bh[two:].detach().numpy())
 
     def run(self, x: Tensor, state: Tensor, out: Tensor) -> Tensor:
         """Fill `out` (S, B, H) with the states of inputs x (S * B, I); returns the last one."""
         steps, batch, width = out.shape
-        gates = torch.addmm(self.gates_bias, x, self.into_gates).view(steps, batch, 2 * width)
-        fresh = torch.addmm(self.new_bias, x, self.into_new).view(steps, batch, width)
+        given = torch.addmm(self.bias, x, self.into).view(steps, batch, 3 * width).numpy()
+        held = state.new_empty(batch, 3 * width)
         for step in range(steps):
-            both = gates[step].addmm_(state, self.gates).sigmoid_()
-            reset, update = both[:, :width], both[:, width:]
-            held = torch.addmm(self.state_bias, state, self.new)
-            new = fresh[step].addcmul_(held, reset).tanh_()
-            torch.lerp(new, state, update, out=out[step])
+            torch.mm(state, self.again, out=held)
+            gated(given[step], held.numpy(), self.new_bias, state.numpy(), out[step].numpy())
             state = out[step]
         return state
 

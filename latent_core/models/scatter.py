@@ -8,6 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from latent_core.models.activations import Gelu
 from latent_core.models.vae import (
     VAE,
     Batch,
@@ -104,5 +105,5 @@ def _normed(sizes: Sequence[int]) -> nn.Sequential:
     """Linear + BatchNorm + GELU from each size to the next."""
     layers: list[nn.Module] = []
     for size_in, size_out in pairwise(sizes):
-        layers += [nn.Linear(size_in, size_out), nn.BatchNorm1d(size_out), nn.GELU()]
+        layers += [nn.Linear(size_in, size_out), nn.BatchNorm1d(size_out), Gelu()]
     return nn.Sequential(*layers)

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from latent_core.models.activations import Gelu, gelu
+
 Batch = Mapping[str, Tensor]
 MIN_VARIANCE = 1e-6
 
@@ -106,13 +108,13 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, width) to (B, width)."""
-        inner: Tensor = self.second(nn.functional.gelu(self.first(x)))
-        return nn.functional.gelu(inner.add_(x))
+        inner: Tensor = self.second(gelu(self.first(x)))
+        return gelu(inner.add_(x))
 
 
 def residual_body(size_in: int, width: int, depth: int, *, activate: bool = True) -> nn.Sequential:
     """Linear to `width` (then GELU where `activate`) and `depth` residual blocks."""
     first: list[nn.Module] = [nn.Linear(size_in, width)]
     if activate:
-        first.append(nn.GELU())
+        first.append(Gelu())
     return nn.Sequential(*first, *(ResidualBlock(width) for _ in range(depth)))
