@@ -19,6 +19,7 @@ from latent_core.encoding import encode
 from latent_core.feeding import Feed
 from latent_core.models import make_model
 from latent_core.models.vae import VAE
+from latent_core.stepping import Stepper
 from latent_core.training import TRAIN, VALIDATION, train
 
 COUNT = 20_480
@@ -67,15 +68,11 @@ def by_loader(data: Mapping[str, torch.Tensor], batch: int) -> Batches:
 def epoch_of(model: ModelSettings, batches: Batches) -> Callable[[], None]:
     """Return one epoch: the steps of latent_core.training, whatever feeds them."""
     network, settings = network_of(model), model.training
-    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, fused=True)
+    stepper = Stepper(network.trained(settings.beta), settings)
 
     def epoch() -> None:
         for batch in batches():
-            loss = network.loss(batch, settings.beta)
-            optimizer.zero_grad()
-            loss.total.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
-            optimizer.step()
+            stepper.step(network.loss(batch, settings.beta).total, settings.learning_rate)
 
     return epoch
 

@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import latent_core
 from latent_core.config import ModelSettings, read_settings
 from latent_core.models import make_model
+from latent_core.stepping import Stepper
 
 LEAST = 30.0  # per cent
 STEPS = 2 if SIZE == "tiny" else 12
@@ -42,14 +43,10 @@ def measure(model: ModelSettings, peak: float) -> list[Figure]:
     settings = model.training
     network = make_model(model.kind, **model.sizes)
     batch = batch_of(model, tuple(network.inputs))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, fused=True)
+    stepper = Stepper(network.trained(settings.beta), settings)
 
     def step() -> None:
-        loss = network.loss(batch, settings.beta)
-        optimizer.zero_grad()
-        loss.total.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
-        optimizer.step()
+        stepper.step(network.loss(batch, settings.beta).total, settings.learning_rate)
 
     with FlopCounterMode(display=False) as counter:
         network.loss(batch, settings.beta).total.backward()

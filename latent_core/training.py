@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from latent_core.config import SplitSettings, TrainingSettings
 from latent_core.errors import LatentError
 from latent_core.feeding import Feed
 from latent_core.hashing import STEP, mixed
+from latent_core.stepping import Stepper
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +67,7 @@ class _Run:
     """What a checkpoint must hold to go on as if nothing had happened."""
 
     network: VAE
-    optimizer: torch.optim.Optimizer
+    stepper: Stepper
     history: list[Epoch]
     best: dict[str, torch.Tensor]
     best_loss: float = math.inf
@@ -106,7 +107,7 @@ def train(
     data = Feed(arrays, network.inputs)
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        run = _Run(network, _optimizer(network, settings), [], {})
+        run = _Run(network, Stepper(network.trained(settings.beta), settings), [], {})
         _resume(run, checkpoint)
         _epochs(run, data, rows, settings, checkpoint, progress)
     network.load_state_dict(run.best)
@@ -164,8 +165,6 @@ def _one_epoch(
     held_out: NDArray[np.int64],
     settings: TrainingSettings,
 ) -> Epoch:
-    import torch
-
     run.network.train()
     batch = min(settings.batch, len(rows))
     steps = len(rows) // batch
@@ -174,16 +173,11 @@ def _one_epoch(
     rate = settings.learning_rate
     for step, part in enumerate(data.epoch(rows, batch)):
         rate = learning_rate(settings, done + step, settings.epochs * steps)
-        for group in run.optimizer.param_groups:
-            group["lr"] = rate
         given = data.batch(part)
         if settings.thin and "phase" in given:
             given = thinned(given, settings.thin)
         loss = run.network.loss(given, settings.beta)
-        run.optimizer.zero_grad()
-        loss.total.backward()
-        torch.nn.utils.clip_grad_norm_(run.network.parameters(), settings.clip)
-        run.optimizer.step()
+        run.stepper.step(loss.total, rate)
         sums += [x.item() for x in (loss.total, loss.reconstruction, loss.divergence)]
     trained = sums / steps
     checked = validation_loss(run.network, data, held_out, settings.beta)
@@ -245,21 +239,6 @@ def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * turn))
 
 
-def _optimizer(network: VAE, settings: TrainingSettings) -> torch.optim.Optimizer:
-    import torch
-
-    if settings.optimizer == "adamw":
-        return torch.optim.AdamW(
-            network.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
-    if settings.optimizer == "radam":
-        return torch.optim.RAdam(network.parameters(), lr=settings.learning_rate)
-    raise LatentError(f"optimizer {settings.optimizer!r} is unknown; choose adamw or radam")
-
-
 def _save_checkpoint(run: _Run, file: Path) -> None:
     """Write all that a run needs to go on, in safetensors (torch's own files are pickles)."""
     import torch
@@ -267,8 +246,7 @@ def _save_checkpoint(run: _Run, file: Path) -> None:
 
     tensors = {f"now.{n}": t for n, t in run.network.state_dict().items()}
     tensors |= {f"best.{n}": t for n, t in run.best.items()}
-    for place, values in run.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{place}.{n}": torch.as_tensor(t) for n, t in values.items()}
+    tensors |= {f"optimizer.{n}": t for n, t in run.stepper.state().items()}
     tensors["random"] = torch.get_rng_state()
     about = {"history": json.dumps([asdict(e) for e in run.history]), "best": repr(run.best_loss)}
     partial = file.with_name(file.name + ".partial")
@@ -287,18 +265,16 @@ def _resume(run: _Run, file: Path | None) -> None:
         about = saved.metadata()
         tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118
     now = _below(tensors, "now.")
+    state = _below(tensors, "optimizer.")
     wanted = {n: t.shape for n, t in run.network.state_dict().items()}
-    if {n: t.shape for n, t in now.items()} != wanted:
+    each_apart = any("." in name for name in state)  # as earlier code wrote it
+    if {n: t.shape for n, t in now.items()} != wanted or each_apart:
         return
     run.network.load_state_dict(now)
     run.best = _below(tensors, "best.")
     run.best_loss = float(about["best"])
     run.history = [Epoch(**epoch) for epoch in json.loads(about["history"])]
-    state: dict[int, dict[str, Any]] = {}
-    for name, tensor in _below(tensors, "optimizer.").items():
-        place, _, part = name.partition(".")
-        state.setdefault(int(place), {})[part] = tensor
-    run.optimizer.load_state_dict({**run.optimizer.state_dict(), "state": state})
+    run.stepper.load_state(state)
     torch.set_rng_state(tensors["random"])
 
 

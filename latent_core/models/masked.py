@@ -8,7 +8,7 @@ AND present, and nothing that is predicted is read.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import torch
@@ -201,6 +201,11 @@ class MaskedAutoencoder(VAE):
             return Loss(reconstruction, reconstruction, torch.zeros(()))
         labels = pinball(self.head(z), batch["labels"], batch["label_mask"])
         return Loss((1 - beta) * reconstruction + beta * labels, reconstruction, labels)
+
+    def trained(self, beta: float) -> Iterator[nn.Parameter]:
+        """Leave the labels' head out where `beta` gives it no weight."""
+        names = dict(self.named_parameters())
+        return (p for n, p in names.items() if beta or not n.startswith("head."))
 
     def _reconstruction(self, off: Tensor, error: Tensor, hidden: Tensor) -> Tensor:
         """Average misfits over the block and over all other columns, each half of the whole.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from latent_core.models.activations import Gelu, gelu
+from latent_core.models.activations import Gelu, residual_block
 
 Batch = Mapping[str, Tensor]
 MIN_VARIANCE = 1e-6
@@ -50,6 +50,10 @@ class VAE(nn.Module, ABC):
     @abstractmethod
     def loss(self, batch: Batch, beta: float) -> Loss:
         """Return the training loss of a batch; draws z when the module is in training mode."""
+
+    def trained(self, beta: float) -> Iterator[nn.Parameter]:
+        """Return the parameters that the loss with this `beta` trains: all, as a rule."""
+        return self.parameters()
 
     def draw(self, posterior: Normal) -> Tensor:
         """Sample the posterior while training, take its mean otherwise."""
@@ -108,8 +112,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, width) to (B, width)."""
-        inner: Tensor = self.second(gelu(self.first(x)))
-        return gelu(inner.add_(x))
+        return residual_block(x, self.first, self.second)
 
 
 def residual_body(size_in: int, width: int, depth: int, *, activate: bool = True) -> nn.Sequential:

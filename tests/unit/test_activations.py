@@ -9,6 +9,7 @@ from torch import nn
 from latent_core.models.activations import Gelu, gelu
 from latent_core.models.kernels import gated
 from latent_core.models.recurrent import states
+from latent_core.models.vae import ResidualBlock
 
 X = np.linspace(-14, 14, 400_001).astype(np.float32)
 
@@ -43,6 +44,21 @@ def test_what_is_not_finite_stays_so(value):
         wanted = np.full((3, 4), np.nan)
     with torch.no_grad():
         np.testing.assert_allclose(gelu(x.clone()).numpy(), wanted, atol=1e-6)
+
+
+def test_a_block_and_its_gradients_are_autograds_own():
+    torch.manual_seed(0)
+    block, x = ResidualBlock(16), torch.randn(40, 16)
+    came = torch.randn(40, 16)
+    found = []
+    for kind in (torch.float32, torch.float64):
+        block, given = block.to(kind), x.to(kind).detach().requires_grad_()
+        block.zero_grad()
+        out = block(given)
+        out.backward(came.to(kind))
+        found.append([out.detach(), given.grad, *(p.grad for p in block.parameters())])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours.double(), theirs, atol=2e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("form", ["double", "turned"])

@@ -10,6 +10,7 @@ from latent_core.config import SplitSettings, TrainingSettings
 from latent_core.errors import LatentError
 from latent_core.feeding import Feed
 from latent_core.models import make_model
+from latent_core.stepping import Stepper
 from latent_core.training import (
     TEST,
     TRAIN,
@@ -133,3 +134,33 @@ def test_thinned_training_is_seeded_and_differs_from_whole():
         side = np.r_[np.zeros(50), np.ones(10)].astype(np.uint8)
         losses.append([epoch.train for epoch in train(model, curves(), side, settings)])
     assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "radam"])
+def test_a_step_is_that_of_torchs_optimizer_over_single_tensors(optimizer):
+    made = {"adamw": torch.optim.AdamW, "radam": torch.optim.RAdam}[optimizer]
+    settings = TrainingSettings(optimizer=optimizer, clip=0.05, weight_decay=0.01)
+    ours, theirs = network(), network()
+    theirs.load_state_dict(ours.state_dict())
+    stepper = Stepper(ours.parameters(), settings)
+    plain = made(theirs.parameters(), lr=1e-3)
+    batch = {name: torch.from_numpy(array[:32]) for name, array in data().items()}
+    for turn in range(8):
+        torch.manual_seed(turn)
+        stepper.step(ours.loss(batch, 1.0).total, 2e-3)
+        torch.manual_seed(turn)
+        plain.zero_grad()
+        theirs.loss(batch, 1.0).total.backward()
+        torch.nn.utils.clip_grad_norm_(theirs.parameters(), settings.clip)
+        plain.param_groups[0]["lr"] = 2e-3
+        plain.step()
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
+
+
+def test_parameters_that_are_not_trained_stay_as_they_are():
+    linear = torch.nn.ModuleList([torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)])
+    before = [p.detach().clone() for p in linear[1].parameters()]
+    stepper = Stepper(linear[0].parameters(), TrainingSettings(weight_decay=1.0))
+    stepper.step(linear[0](torch.ones(3, 2)).sum(), 0.1)
+    assert all(torch.equal(a, b) for a, b in zip(before, linear[1].parameters(), strict=True))
