@@ -118,6 +118,17 @@ def _to_row(query, w, row):
     return total
 
 
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz"})
+def _to_cell(query, w, turned, start, stop, apart):
+    """Write the squared weighted distances of one cell, float32, many rows at a time."""
+    apart[: stop - start] = 0
+    for j in range(len(query)):
+        column, at, weight = turned[j, start:stop], query[j], w[j]
+        for i in range(stop - start):
+            gap = column[i] - at
+            apart[i] += weight * gap * gap
+
+
 @njit(nogil=True, cache=True)
 def _shift(query, w, box):
     """Return how far rounding the query, or the weights, can move a distance to any row."""
@@ -130,20 +141,21 @@ def _shift(query, w, box):
 
 
 @njit(nogil=True, cache=True)
-def candidates(z, rows, boxes, query, w, k, allowed, skipped, budget):
+def candidates(z, turned, rows, boxes, query, w, k, allowed, skipped, budget):
     """Return places that hold the k nearest rows, rows looked at, and whether that is proven.
 
+    `turned` (K, M) is z once more, latent by latent, or (K, 0) where z is too large to hold twice;
     `query`, `w` (K,) float64, the largest weight 1; `allowed` (N / 8,) bits by row number, lowest
     first, or empty for all; row `skipped` is left out; after `budget` rows no further cell is
     opened.
     """
     # what Python calls is called by nothing compiled: numba mixes up the two when both come from
     # its cache ("'descr' is NULL")
-    return _search(z, rows, boxes, query, w, k, allowed, skipped, budget)
+    return _search(z, turned, rows, boxes, query, w, k, allowed, skipped, budget)
 
 
 @njit(nogil=True, cache=True)
-def _search(z, rows, boxes, query, w, k, allowed, skipped, budget):
+def _search(z, turned, rows, boxes, query, w, k, allowed, skipped, budget):
     m, cells = len(z), len(boxes) // 2
     levels = _levels(cells)
     query32, w32 = query.astype(np.float32), w.astype(np.float32)
@@ -151,7 +163,7 @@ def _search(z, rows, boxes, query, w, k, allowed, skipped, budget):
     best = [-np.inf] * k  # squared distances of the k nearest so far, negative: farthest first
     to_open, to_keep = np.inf, np.inf
     place, squared, kept = np.empty(_KEPT, np.int64), np.empty(_KEPT, np.float64), 0
-    seen = 0
+    seen, apart = 0, np.empty(m // cells + 1, np.float32)
     waiting = [(_to_box(query, w, boxes[1]), 1)]
     while waiting and not waiting[0][0] > to_open:
         if seen >= budget:
@@ -163,8 +175,13 @@ def _search(z, rows, boxes, query, w, k, allowed, skipped, budget):
         seen += stop - start
         if len(place) - kept < stop - start:
             place, squared, kept = _make_room(place, squared, kept, to_keep)
-        cell, filters = (z, rows, start, stop), (allowed, skipped, to_keep)
-        kept = _look_through(cell, filters, query32, w32, best, place, squared, kept)
+        if turned.shape[1]:
+            _to_cell(query32, w32, turned, start, stop, apart)
+        else:
+            for i in range(start, stop):
+                apart[i - start] = _to_row(query32, w32, z[i])
+        cell, filters = (rows, start, stop), (allowed, skipped, to_keep)
+        kept = _look_through(cell, filters, apart, best, place, squared, kept)
         farthest = (np.sqrt(-best[0]) + shift) / (1 - step)
         to_open, to_keep = (farthest * (1 + step)) ** 2, (farthest * (1 + step) + shift) ** 2
     return _within(place[:kept], squared[:kept], to_keep), seen, True
@@ -188,16 +205,16 @@ def _descend(boxes, query, w, to_open, waiting):
 
 
 @njit(nogil=True, cache=True)
-def _look_through(cell, filters, query, w, best, place, squared, kept):
+def _look_through(cell, filters, apart, best, place, squared, kept):
     """Keep the allowed rows of one cell that are near enough; returns how many are kept."""
-    z, rows, start, stop = cell
+    rows, start, stop = cell
     allowed, skipped, to_keep = filters
     for i in range(start, stop):
+        distance = np.float64(apart[i - start])
+        if distance > to_keep:
+            continue
         row = rows[i]
         if row == skipped or (len(allowed) and not allowed[row >> 3] >> (row & 7) & 1):
-            continue
-        distance = np.float64(_to_row(query, w, z[i]))
-        if distance > to_keep:
             continue
         place[kept], squared[kept] = i, distance
         kept += 1
@@ -223,7 +240,7 @@ def _make_room(place, squared, kept, limit):
 
 
 @njit(nogil=True, cache=True)
-def candidates_of_many(z, rows, boxes, queries, w, k, allowed, skipped, budget):
+def candidates_of_many(z, turned, rows, boxes, queries, w, k, allowed, skipped, budget):
     """Return the k nearest rows of each query, nearest first, ties by row number.
 
     `queries` (Q, K) float64, `skipped` (Q,). Returns rows (Q, k), -1 where fewer are allowed;
@@ -235,7 +252,7 @@ def candidates_of_many(z, rows, boxes, queries, w, k, allowed, skipped, budget):
     for q in range(len(queries)):
         query = queries[q]
         places, seen[q], proven[q] = _search(
-            z, rows, boxes, query, w, k, allowed, skipped[q], budget
+            z, turned, rows, boxes, query, w, k, allowed, skipped[q], budget
         )
         for place in places:
             total = 0.0

@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 CELL = 64
 NO_LIMIT = 1 << 62
+TURNED_UP_TO = 262_144  # rows that are held twice; of more, one search would read many pages
 # a budget for placing millions: where latents fill all dimensions the nearest are not proven
 MOST_LOOKED_AT = 16_384
 PARTS = ("z", "rows", "boxes")
@@ -119,6 +120,14 @@ class Cells:
         return places
 
     @cached_property
+    def turned(self) -> Singles:
+        """`z` latent by latent, (K, M), which is searched faster; (K, 0) where z is large."""
+        held = self.z if len(self.z) <= TURNED_UP_TO else self.z[:0]
+        turned = np.ascontiguousarray(held.T)
+        turned.flags.writeable = False
+        return turned
+
+    @cached_property
     def _numbers(self) -> int:
         return int(self.rows.max(initial=-1)) + 1
 
@@ -154,7 +163,7 @@ class Cells:
 
         asked = self._asked(np.asarray(query)[None], k)[0]
         places, seen, proven = cell_kernels.candidates(
-            *(self.z, self.rows, self.boxes),
+            *(self.z, self.turned, self.rows, self.boxes),
             *(asked, weights / weights.max(), k),
             *(self._bits(where), skip, NO_LIMIT if budget is None else budget),
         )
@@ -178,7 +187,7 @@ class Cells:
 
         w = np.ones(self.z.shape[1]) if weights is None else weights
         rows, squared, seen, proven = candidates_of_many(
-            *(self.z, self.rows, self.boxes),
+            *(self.z, self.turned, self.rows, self.boxes),
             *(self._asked(queries, k), w / w.max(), k, self._bits(where)),
             np.full(len(queries), -1, np.int64) if skip is None else np.asarray(skip, np.int64),
             NO_LIMIT if budget is None else budget,

@@ -15,8 +15,14 @@ from latent_core.similarity import Scaling, SimilarityIndex, block_weights, near
 BLOCKS = {"xp": slice(0, 3), "folded": slice(3, 5)}
 
 
-def index_of(z):
-    return SimilarityIndex(Cells.build(z), BLOCKS)
+class LargeCells(Cells):
+    """Searched row by row, as one that is too large to hold twice."""
+
+    turned = np.empty((5, 0), np.float32)
+
+
+def index_of(z, cells=Cells):
+    return SimilarityIndex(cells.build(z), BLOCKS)
 
 
 def brute_force(z, query, k, where, w):
@@ -32,9 +38,10 @@ def brute_force(z, query, k, where, w):
     share=st.sampled_from([0.001, 0.02, 0.5, 1.0]),
     weights=st.tuples(st.sampled_from([0.0, 0.3, 1.0, 5.0]), st.sampled_from([0.2, 1.0])),
     duplicates=st.booleans(),
+    cells=st.sampled_from([Cells, LargeCells]),
 )
-@settings(max_examples=60, deadline=None)
-def test_search_equals_brute_force(seed, k, share, weights, duplicates):
+@settings(max_examples=120, deadline=None)
+def test_search_equals_brute_force(seed, k, share, weights, duplicates, cells):
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(3000, 5)).astype(np.float32)
     if duplicates:
@@ -42,10 +49,18 @@ def test_search_equals_brute_force(seed, k, share, weights, duplicates):
     where = rng.random(3000) < share
     query = z[7].astype(np.float64)
     given_weights = dict(zip(BLOCKS, weights, strict=True))
-    hits = index_of(z).search(query, k, where=where, weights=given_weights)
+    hits = index_of(z, cells).search(query, k, where=where, weights=given_weights)
     items, distance = brute_force(z, query, k, where, block_weights(BLOCKS, given_weights, 5))
     np.testing.assert_array_equal(hits.items, items)
     np.testing.assert_allclose(hits.distance, distance, rtol=0, atol=1e-12)
+
+
+def test_many_queries_are_answered_alike_in_both_ways():
+    rng = np.random.default_rng(3)
+    z, queries = rng.normal(size=(4000, 5)), rng.normal(size=(300, 5))
+    small, large = (kind.build(z).nearest(queries, 6) for kind in (Cells, LargeCells))
+    np.testing.assert_array_equal(small.rows, large.rows)
+    np.testing.assert_array_equal(small.distance, large.distance)
 
 
 def test_a_block_of_weight_zero_does_not_matter():
