@@ -331,7 +331,9 @@ def encode_sources(
                 )
         means, sigmas = (np.load(writer.root / f"{base}/{n}.npy", mmap_mode="r") for n in LATENTS)
         points = load_modality(folder.json(about)["modality"]).decode_points()
-        writer.save_json(f"{base}/activity.json", activity(network, means, sigmas, points))
+        with one_thread():  # other libraries may have asked for more since, in other bytes
+            found = activity(network, means, sigmas, points)
+        writer.save_json(f"{base}/activity.json", found)
         _save_trust(writer, name, side, workers=workers, report=report)
     return True
 
