@@ -61,17 +61,25 @@ class Asked:
             squared = gaps.sum(axis=1) if weights is None else gaps @ weights
             best = np.argpartition(squared, NEIGHBORS)[: NEIGHBORS + 1]
             best = best[np.argsort(squared[best])]
-            found = best if allowed is None else allowed[best]
-            return found[found != self.rows[i]][:NEIGHBORS]
+            return self.others(i, best if allowed is None else allowed[best])
 
         return search
 
     def tree(self) -> Search:
         tree = KDTree(self.z)
-        return lambda i: tree.query(self.z[self.rows[i]][None], NEIGHBORS + 1)[1][0]
+        point = self.point
+        return lambda i: self.others(i, tree.query(point(i), NEIGHBORS + 1)[1][0])
 
     def faiss(self, index: faiss.Index) -> Search:
-        return lambda i: index.search(self.z[self.rows[i]][None], NEIGHBORS + 1)[1][0]
+        point = self.point
+        return lambda i: self.others(i, index.search(point(i), NEIGHBORS + 1)[1][0])
+
+    def point(self, i: int) -> np.ndarray:
+        return self.z[self.rows[i]][None]
+
+    def others(self, i: int, found: np.ndarray) -> np.ndarray:
+        """Leave the source that is asked about out of its own neighbors."""
+        return found[found != self.rows[i]][:NEIGHBORS]
 
     def recall(self, found: Search, true: Iterable[np.ndarray]) -> float:
         """Return the percentage of the true neighbors that were found."""
