@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from latent_core.bundle import StageWriter
-from latent_core.cells import MOST_LOOKED_AT, Cells
+from latent_core.cells import CELL, MOST_LOOKED_AT, Cells
 from latent_core.config import MapSettings
 from latent_core.similarity import nearest_neighbors
 
@@ -134,8 +134,8 @@ class Placer:
         for used, rows in by_missing(new_z):
             if used.any():
                 cells = self._compared_by(used)
-                # one beside the other in latent space: what a search reads, the next finds at hand
-                rows = rows[Cells.build(new_z[rows][:, used]).rows]
+                if len(rows) > CELL:  # so that one search reads what the last one read
+                    rows = rows[Cells.build(new_z[rows][:, used]).rows]
                 work = partial(self._place, new_z[:, used], cells, placed)
                 starts = range(0, len(rows), ROWS_A_TASK)
                 _spread(work, [rows[start : start + ROWS_A_TASK] for start in starts])

@@ -80,7 +80,8 @@ class FoldedVAE(VAE):
     def _means(self, points: Tensor) -> Tensor:
         """Return the magnitude of each point (M, I), (M, 1)."""
         if torch.is_grad_enabled():
-            return self.out(self.decoder(points))  # type: ignore[no-any-return]
+            whole: Tensor = self.out(self.decoder(points))
+            return whole
         return torch.cat([self.out(self.decoder(part)) for part in points.split(AT_ONCE)])
 
     def loss(self, batch: Batch, beta: float) -> Loss:
